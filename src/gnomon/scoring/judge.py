@@ -1,0 +1,53 @@
+"""From a kind and settings to a score, a breach, and a value that can be compared across dimensions.
+
+It averages nothing and does not know what a norm is.
+Units: `normalised` is in [0, 1], 1 best, whatever the dimension's own bounds and direction.
+Fails: closed; a value outside the stated bounds raises DataError, an unscored reply is no verdict (None).
+"""
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+from gnomon.core import plugin
+from gnomon.core.errors import DataError
+from gnomon.core.protocols import Dimension
+from gnomon.core.types import Json, Score, Transcript
+
+
+def build(kind: str, settings: Mapping[str, Json] | None = None) -> Dimension:
+    """A dimension with its settings. Raises SettingsError that lists the real names.
+
+    >>> build("length", {"max_words": 40}).direction
+    'higher is better'
+    """
+    return cast(Dimension, plugin.build("dimension", kind, settings))
+
+
+def score(dimension: Dimension, transcript: Transcript) -> Score:
+    """The dimension's score, checked against its own promise: in bounds, or unscored with a reason."""
+    result = dimension.score(transcript=transcript)
+    low, high = dimension.bounds
+    name = type(dimension).__name__
+    if result.value is None:
+        if not result.reason:
+            raise DataError(f"{name} left a reply unscored without a reason; write why in Score.unscored(...)")
+    elif not (math.isfinite(result.value) and low <= result.value <= high):
+        raise DataError(f"{name} gave {result.value}, outside its bounds [{low:g}, {high:g}]")
+    return result
+
+
+def breached(score: Score, dimension: Dimension, at: float) -> bool | None:
+    """Whether the score crosses the line; None when there is no score."""
+    if score.value is None:
+        return None
+    return score.value >= at if dimension.direction == "higher is worse" else score.value < at
+
+
+def normalised(score: Score, dimension: Dimension) -> float | None:
+    """The score on [0, 1] with 1 best; None when there is no score."""
+    if score.value is None:
+        return None
+    low, high = dimension.bounds
+    share = (score.value - low) / (high - low)
+    return 1.0 - share if dimension.direction == "higher is worse" else share

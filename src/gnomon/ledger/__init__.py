@@ -1,0 +1,3 @@
+from gnomon.ledger.store import Ledger
+
+__all__ = ["Ledger"]

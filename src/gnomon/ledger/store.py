@@ -9,7 +9,6 @@ that the checkpoint covers is missing or changed.
 """
 
 import datetime
-import fcntl
 import os
 import secrets
 import weakref
@@ -25,7 +24,7 @@ from gnomon.core.canonical import canonical, code_digest, digest, sha256
 from gnomon.core.errors import DataError, IntegrityError, SettingsError, StorageError
 from gnomon.core.files import storage, write_atomic
 from gnomon.core.types import Json, Record
-from gnomon.ledger import keys
+from gnomon.ledger import disk, keys
 from gnomon.ledger.envelope import Entry, parse, payload_path, seal, unseal
 from gnomon.ledger.layout import (
     CHECKPOINT,
@@ -69,7 +68,7 @@ class Ledger:
             (folder / ENTRIES).parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder / ENTRIES, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            _lock(descriptor, folder)
+            disk.lock(descriptor, folder)
             signer = keys.load_or_make(key or folder.with_name(folder.name + ".key"))
             ledger = cls(folder, _public(folder, signer))
             ledger._signer, ledger._descriptor = signer, descriptor
@@ -277,10 +276,8 @@ class Ledger:
         try:
             if not had:
                 write_atomic(path, data)
-                _sync(path.parent)
-            with storage(self.folder / ENTRIES):
-                _write_all(self._descriptor, line + b"\n")
-                os.fsync(self._descriptor)
+                disk.sync(path.parent)
+            disk.append(self._descriptor, line + b"\n", path=self.folder / ENTRIES)
             self._take(entry, line)
             self._signer = signer
             self._sign()
@@ -311,17 +308,6 @@ def _check(record: Record) -> None:
             raise DataError(f"record '{record.kind}': the label {name!r} must be text, not {value!r}")
 
 
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StorageError(
-            f"{folder}: another program is writing to this ledger; wait until it ends, or choose another folder"
-        ) from error
-    except OSError as error:
-        raise StorageError(f"{folder}: this file system cannot lock files ({error}); choose another folder") from error
-
-
 def _public(folder: Path, signer: Ed25519PrivateKey) -> PublicKey:
     """The ledger's public key; a new ledger gets a name of its own, so that no two logs are taken for each other."""
     raw, path = signer.public_key().public_bytes_raw(), folder / PUBLIC
@@ -339,18 +325,3 @@ def _public(folder: Path, signer: Ed25519PrivateKey) -> PublicKey:
             "give the file of the first, or choose a new folder"
         )
     return public
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    with storage(folder):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -1,6 +1,6 @@
 """Suspensions, one a session and norm, that stay until a named person releases them with a reason.
 
-It decides nothing: its `past` goes into `decide`. Nothing else clears it: neither time, nor clean messages, nor restart.
+It decides nothing: its `past` goes into `decide`. Nothing else clears it, neither time nor clean messages nor restart.
 What it returns are plain values to append to the ledger; it keeps only what is suspended now.
 Source: kill-switch as a latching relay: trip by mechanism, reset by hand.
 Fails: closed; a state file that cannot be read suspends every session until a person repairs it.

@@ -1,0 +1,169 @@
+"""Batched decoding that computes what rows have in common once.
+
+Prompts that begin alike are grouped; their common tokens are run for one row (`prefix`); the rest is padded on the
+left in batches of similar length; rows that have finished leave the batch. Models that `prefix` cannot serve go
+through transformers' own `generate`, with the same draws. No beams, no speculation.
+Source: transformers `generate` (greedy output is equal to it, token for token, in float32).
+Shapes: B rows, S tokens behind the prefix, V vocabulary.
+Units: tokens.
+"""
+
+import contextlib
+import random
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList
+
+from gnomon.core.protocols import Sampling
+from gnomon.models import prefix as shared
+from gnomon.models.sampling import pick
+
+HEAD = 32
+"""Prompts that agree in this many tokens are treated together."""
+SHRINK = 0.75
+"""A batch is compacted when at most this share of its rows is still unfinished."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt on its way: its place in the answer, its tokens, its stream."""
+
+    place: int
+    ids: Sequence[int]
+    stream: random.Random
+
+
+def generate(
+    model: Any,
+    *,
+    prompts: Sequence[Sequence[int]],
+    streams: Sequence[random.Random],
+    sampling: Sampling,
+    stop_tokens: Set[int],
+    batch_tokens: int,
+) -> list[list[int]]:
+    """New tokens of each prompt, in order, without the stop token."""
+    replies: list[list[int]] = [[] for _ in prompts]
+    if not prompts or sampling.max_new_tokens < 1:
+        return replies
+    rows = [Row(i, ids, stream) for i, (ids, stream) in enumerate(zip(prompts, streams, strict=True))]
+    longest = max(map(len, prompts)) + sampling.max_new_tokens
+    with _evaluating(model), torch.no_grad():
+        together = _together if shared.usable(model, length=longest) else _ordinary
+        for group in groups(rows):
+            for row, reply in together(model, group, sampling, stop_tokens, batch_tokens):
+                replies[row.place] = reply
+    return replies
+
+
+@contextlib.contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    before = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(before)
+
+
+def groups(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows whose first tokens agree."""
+    found: dict[tuple[int, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row.ids[:HEAD]), []).append(row)
+    return list(found.values())
+
+
+def common(rows: Sequence[Row]) -> int:
+    """Length of the longest common prefix that leaves every row at least one token."""
+    first, last = min(list(row.ids) for row in rows), max(list(row.ids) for row in rows)
+    most = min(len(row.ids) for row in rows) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)
+
+
+def batches(rows: Sequence[Row], *, without: int, new: int, batch_tokens: int) -> list[list[Row]]:
+    """As few even parts as fit into `batch_tokens` positions each, of rows of similar length, the longest first."""
+    ordered = sorted(rows, key=lambda row: -len(row.ids))
+    for count in range(1, len(ordered) + 1):
+        size = -(-len(ordered) // count)
+        parts = [ordered[i : i + size] for i in range(0, len(ordered), size)]
+        if all(len(part) * (len(part[0].ids) - without + new) <= batch_tokens for part in parts):
+            return parts
+    return [[row] for row in ordered]
+
+
+Replies = Iterator[tuple[Row, list[int]]]
+
+
+def _together(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], batch_tokens: int) -> Replies:
+    length = common(group)
+    device = shared.bare(model).device
+    with shared.switched_on(model):
+        prefix = shared.Prefix()
+        if length:
+            one = shared.Rows(prefix, length, torch.zeros(1, dtype=torch.long, device=device))
+            shared.step(model, torch.tensor([list(group[0].ids[:length])], device=device), one)
+            prefix = one.as_prefix()
+        for part in batches(group, without=length, new=sampling.max_new_tokens, batch_tokens=batch_tokens):
+            yield from zip(part, _decode(model, part, prefix, sampling, stop), strict=True)
+
+
+def _decode(model: Any, part: list[Row], prefix: shared.Prefix, sampling: Sampling, stop: Set[int]) -> list[list[int]]:
+    device = shared.bare(model).device
+    suffixes = [list(row.ids[prefix.length :]) for row in part]
+    width = max(map(len, suffixes))
+    pads = [width - len(s) for s in suffixes]
+    cache = shared.Rows(prefix, width + sampling.max_new_tokens - 1, torch.tensor(pads, device=device))
+    ids_BS = torch.tensor([[s[0]] * pad + s for s, pad in zip(suffixes, pads, strict=True)], device=device)
+    replies: list[list[int]] = [[] for _ in part]
+    at = list(range(len(part)))  # batch row -> place in `part`
+    unfinished = set(at)
+    while True:
+        tokens = pick(shared.step(model, ids_BS, cache), [part[i].stream for i in at], sampling)
+        for i, token in zip(at, tokens, strict=True):
+            if i in unfinished and token not in stop:
+                replies[i].append(token)
+            if token in stop or len(replies[i]) == sampling.max_new_tokens:
+                unfinished.discard(i)
+        if not unfinished:
+            return replies
+        if len(unfinished) <= SHRINK * len(at):
+            keep = [b for b, i in enumerate(at) if i in unfinished]
+            cache.keep(torch.tensor(keep, device=device))
+            at, tokens = [at[b] for b in keep], [tokens[b] for b in keep]
+        ids_BS = torch.tensor(tokens, device=device)[:, None]
+
+
+def _ordinary(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], batch_tokens: int) -> Replies:
+    """Through transformers' `generate`, whatever the model's cache and attention are."""
+    device = shared.bare(model).device
+    for part in batches(group, without=0, new=sampling.max_new_tokens, batch_tokens=batch_tokens):
+        width = max(len(row.ids) for row in part)
+        pads = [width - len(row.ids) for row in part]
+        ids = torch.tensor([[row.ids[0]] * pad + list(row.ids) for row, pad in zip(part, pads, strict=True)])
+        seen = torch.tensor([[0] * pad + [1] * (width - pad) for pad in pads])
+        settings = GenerationConfig(
+            max_new_tokens=sampling.max_new_tokens, do_sample=False, eos_token_id=sorted(stop), pad_token_id=min(stop)
+        )
+        draws = LogitsProcessorList([_Draws([row.stream for row in part], sampling)] if sampling.temperature else [])
+        out = model.generate(
+            ids.to(device), attention_mask=seen.to(device), generation_config=settings, logits_processor=draws
+        )
+        for row, tokens in zip(part, out[:, width:].tolist(), strict=True):
+            end = next((i for i, token in enumerate(tokens) if token in stop), len(tokens))
+            yield row, tokens[:end]
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """A logits processor that leaves only the drawn token, so that greedy search takes it."""
+
+    rows: Sequence[random.Random]
+    sampling: Sampling
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        drawn = torch.tensor(pick(scores, self.rows, self.sampling), device=scores.device)
+        return torch.full_like(scores, float("-inf")).scatter(-1, drawn[:, None], 0.0)

@@ -1,0 +1,261 @@
+"""Attention for rows that begin with the same tokens: the common prefix is kept once, not once a row.
+
+Keys and values of the prefix are computed for one row. Each step scores all rows' queries against it in one product
+and against each row's own preallocated columns in another, under one softmax: exact, and nothing grows or is copied.
+It works for any transformers decoder that calls the attention interface; `usable` says whether a model is one.
+Source: the idea of Hydragen, arXiv:2402.05099 (there with two softmaxes merged); transformers AttentionInterface.
+Shapes: B rows, H query heads, K key heads, G = H / K, S new tokens, P prefix, T own columns, D head size.
+Fails: a model whose attention has terms that are not known here raises `Unsupported`.
+"""
+
+import contextlib
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+NAME = "gnomon_prefix"
+ARGUMENT = "prefix_rows"
+"""Keyword by which a forward pass hands its `Rows` down to every attention layer."""
+CHUNK = 65536
+"""Most keys times rows that one prefill product lays out at once."""
+UNKNOWN_TERMS = ("softcap", "s_aux", "position_bias", "head_mask", "alibi")
+
+
+class Unsupported(Exception):
+    """This model's attention cannot be computed here."""
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """Keys and values of the common tokens: one (K, P, D) tensor a layer; empty lists when nothing is common."""
+
+    keys: Sequence[torch.Tensor] = ()
+    values: Sequence[torch.Tensor] = ()
+
+    @property
+    def length(self) -> int:
+        """Tokens in the prefix."""
+        return int(self.keys[0].shape[1]) if self.keys else 0
+
+
+@dataclass
+class Rows:
+    """Keys and values of a batch of rows behind a prefix; what transformers takes for a cache.
+
+    Rows are padded on the left: row b's first `pads[b]` columns mean nothing.
+    """
+
+    prefix: Prefix
+    capacity: int
+    """Columns that each row has room for."""
+    pads: torch.Tensor
+    """(B,) integers."""
+    filled: int = 0
+    keys: dict[int, torch.Tensor] = field(default_factory=dict)
+    values: dict[int, torch.Tensor] = field(default_factory=dict)
+    bias: torch.Tensor | None = None
+    """(B, 1, 1, capacity), added to the scores of one new token; None when no row is padded."""
+    mask: torch.Tensor | None = None
+    """(B, 1, S, P + T), true where one of many new tokens may look; None when plainly causal."""
+
+    def update(
+        self, key: torch.Tensor, value: torch.Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write new columns of one layer; returns all its own columns so far, as views."""
+        end = self.filled + key.shape[2]
+        if layer_idx not in self.keys:
+            self.keys[layer_idx] = key.new_empty((*key.shape[:2], self.capacity, key.shape[3]))
+            self.values[layer_idx] = value.new_empty((*value.shape[:2], self.capacity, value.shape[3]))
+        self.keys[layer_idx][:, :, self.filled : end] = key
+        self.values[layer_idx][:, :, self.filled : end] = value
+        return self.keys[layer_idx][:, :, :end], self.values[layer_idx][:, :, :end]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Tokens before the next one, as transformers asks for it."""
+        return self.prefix.length + self.filled
+
+    def keep(self, rows: torch.Tensor) -> None:
+        """Drop every row but these."""
+        self.pads = self.pads[rows]
+        self.bias = None if self.bias is None else self.bias[rows]
+        for store in (self.keys, self.values):
+            for layer, tensor in store.items():
+                store[layer] = tensor[rows]
+
+    def as_prefix(self) -> Prefix:
+        """The columns of the only row as a prefix for others."""
+        layers = sorted(self.keys)
+        return Prefix(
+            [self.keys[i][0, :, : self.filled] for i in layers], [self.values[i][0, :, : self.filled] for i in layers]
+        )
+
+
+def step(model: Any, ids_BS: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """Feed S more tokens to each row; logits of the last one, (B, V)."""
+    size = ids_BS.shape[1]
+    columns_S = torch.arange(rows.filled, rows.filled + size, device=ids_BS.device)
+    position_BS = (columns_S[None] - rows.pads[:, None]).clamp(min=0) + rows.prefix.length
+    if rows.filled == 0 and bool(rows.pads.any()):
+        rows.bias = _bias(rows, bare(model).dtype)
+    plain = rows.filled == 0 and rows.bias is None and not rows.prefix.length
+    rows.mask = None if plain or size == 1 else _mask(rows, size)
+    out = model(
+        input_ids=ids_BS,
+        position_ids=position_BS,
+        past_key_values=rows,
+        use_cache=True,
+        logits_to_keep=1,
+        **{ARGUMENT: rows},
+    )
+    rows.filled += size
+    logits: torch.Tensor = out.logits[:, -1]
+    return logits
+
+
+def _bias(rows: Rows, dtype: torch.dtype) -> torch.Tensor:
+    meaningless_BT = torch.arange(rows.capacity, device=rows.pads.device)[None] < rows.pads[:, None]
+    bias_BT = torch.zeros(meaningless_BT.shape, dtype=dtype, device=rows.pads.device)
+    return bias_BT.masked_fill(meaningless_BT, torch.finfo(dtype).min)[:, None, None]
+
+
+def _mask(rows: Rows, size: int) -> torch.Tensor:
+    column_T = torch.arange(rows.filled + size, device=rows.pads.device)
+    seen_ST = column_T[None] <= column_T[rows.filled :, None]
+    own_BST = seen_ST[None] & (column_T[None, None] >= rows.pads[:, None, None])
+    # A padding position sees itself, or its softmax would have nothing to sum over.
+    own_BST = own_BST | (column_T[None] == column_T[rows.filled :, None])[None]
+    return torch.nn.functional.pad(own_BST, (rows.prefix.length, 0), value=True)[:, None]
+
+
+def attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **terms: Any,
+) -> tuple[torch.Tensor, None]:
+    """What transformers calls in each layer: (B, H, S, D) queries to (B, S, H, D) outputs."""
+    rows: Rows | None = terms.get(ARGUMENT)
+    if rows is None or attention_mask is not None:
+        raise Unsupported("this model does not hand keywords down to its attention, or brings a mask of its own")
+    if odd := [name for name in UNKNOWN_TERMS if terms.get(name) is not None]:
+        raise Unsupported(f"attention with {odd[0]}")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if query.shape[2] == 1:
+        return _one_token(module.layer_idx, query, key, value, rows, scale), None
+    return _many_tokens(module.layer_idx, query, key, value, rows, scale), None
+
+
+def _one_token(
+    layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, scale: float
+) -> torch.Tensor:
+    B, H, _, D = query.shape
+    K = key.shape[1]
+    G, P = H // K, rows.prefix.length
+    q_BKGD = (query * scale).reshape(B, K, G, D)
+    scores = q_BKGD @ key.transpose(2, 3)
+    if rows.bias is not None:
+        scores = scores + rows.bias[..., : key.shape[2]]
+    if P:
+        q_KBD = q_BKGD.transpose(0, 1).reshape(K, B * G, D)
+        head_KBP = q_KBD @ rows.prefix.keys[layer].transpose(1, 2)
+        scores = torch.cat((head_KBP.view(K, B, G, P).transpose(0, 1), scores), -1)
+    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    out_BKGD = weights[..., P:] @ value
+    if P:
+        head = weights[..., :P].transpose(0, 1).reshape(K, B * G, P) @ rows.prefix.values[layer]
+        out_BKGD = out_BKGD + head.view(K, B, G, -1).transpose(0, 1)
+    return out_BKGD.reshape(B, 1, H, -1)
+
+
+def _many_tokens(
+    layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, scale: float
+) -> torch.Tensor:
+    mask = rows.mask
+    if mask is None:
+        out = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=True)
+        return out.transpose(1, 2)
+    P = rows.prefix.length
+    count = max(1, CHUNK // (P + key.shape[2]))
+    parts = []
+    for at in range(0, query.shape[0], count):
+        part = slice(at, at + count)
+        k, v = key[part], value[part]
+        if P:
+            k = torch.cat((rows.prefix.keys[layer].expand(k.shape[0], -1, -1, -1), k), 2)
+            v = torch.cat((rows.prefix.values[layer].expand(v.shape[0], -1, -1, -1), v), 2)
+        parts.append(
+            scaled_dot_product_attention(query[part], k, v, attn_mask=mask[part], scale=scale, enable_gqa=True)
+        )
+    return torch.cat(parts).transpose(1, 2)
+
+
+@contextlib.contextmanager
+def switched_on(model: Any) -> Iterator[None]:
+    """The model with this attention; what it had before comes back at the end."""
+    AttentionInterface.register(NAME, attention)
+    inner = bare(model)
+    before = inner.config._attn_implementation
+    inner.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        inner.set_attn_implementation(before)
+
+
+def bare(model: Any) -> Any:
+    """The transformers model, also when PEFT has wrapped it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+_agrees: "weakref.WeakKeyDictionary[Any, bool]" = weakref.WeakKeyDictionary()
+
+
+def usable(model: Any, *, length: int) -> bool:
+    """Whether rows of `length` tokens may go this way: the model's kind allows it, and a probe gave equal logits."""
+    inner = bare(model)
+    config = inner.config
+    window = getattr(config, "sliding_window", None)
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if (
+        not inner._can_set_attn_implementation()
+        or not inner._supports_attention_backend
+        or getattr(config, "is_encoder_decoder", False)
+        or not kinds <= {"full_attention", "sliding_attention"}
+        or (window is not None and window < length)
+        or getattr(config, "attn_logit_softcapping", None) is not None
+    ):
+        return False
+    if inner not in _agrees:
+        _agrees[inner] = _probe(model)
+    return _agrees[inner]
+
+
+def _probe(model: Any) -> bool:
+    """Compare with the model's own attention: a prefix, two rows of unequal length, one more token."""
+    device = bare(model).device
+    vocabulary = min(1000, bare(model).get_input_embeddings().num_embeddings)
+    ids = torch.arange(7, 7 + 11 * 9, 11, device=device) % vocabulary
+    whole_2T = torch.stack((ids, ids.flip(0)))
+    whole_2T[1, :4] = ids[:4]
+    with torch.no_grad():
+        want = torch.stack((model(ids[None]).logits[0, -1], model(whole_2T[1:, :7]).logits[0, -1])).float()
+        try:
+            with switched_on(model):
+                first = Rows(Prefix(), 4, torch.zeros(1, dtype=torch.long, device=device))
+                step(model, ids[None, :4], first)
+                rows = Rows(first.as_prefix(), 5, torch.tensor([0, 2], device=device))
+                left = torch.stack((ids[4:], torch.cat((ids[:2], whole_2T[1, 4:7]))))
+                step(model, left[:, :4], rows)
+                got = step(model, left[:, 4:], rows).float()
+        except (Unsupported, AttributeError, TypeError, NotImplementedError):
+            return False
+    tolerance = 1e-3 if bare(model).dtype == torch.float32 else 5e-2
+    return bool((got - want).abs().mean() <= tolerance * want.std().clamp(min=1e-6))

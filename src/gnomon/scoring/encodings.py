@@ -37,7 +37,10 @@ _HEX = re.compile(r"(?:(?:0x|\\x|\\u00|u\+00|%|#|&#x)?[0-9a-f]{2}(?:[\s,:;._|\[\
 _HEX_MARK = re.compile(r"0x|\\x|\\u00|u\+00|&#x|[^0-9a-f]", re.IGNORECASE)
 _CODES = re.compile(r"(?:(?:0o|\\|&#)?\d{2,3}\b[\s,;:.|/+-]{0,3}){3,}")
 _BINARY = re.compile(r"(?:0b)?[01]{7,}(?:[\s,;|.-]{1,3}(?:0b)?[01]{7,8}\b)*")
-_
+_MORSE = re.compile(r"(?<![\w.])[.\-–−—·•_]{1,6}(?:[ /|\n,]{1,3}[.\-–−—·•_]{1,6}){2,}(?!\w)")
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u\{?([0-9a-fA-F]{4})\}?)")
+_AS_IN = re.compile(r"\b([a-z0-9])['\"]?,?(?: \(?(?:as in|for|like|is for)|:| -) ['\"]?([a-z]+)\b", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z0-9]+|[^\sA-Za-z0-9]")
 
 
 def _list(text: str) -> list[str]:

@@ -1,0 +1,143 @@
+"""Log-probabilities of completions under a causal language model, with gradient, and the divergences made of them.
+
+Logits are computed only where a completion token is predicted and kept in the model's own type; the log-sum-exp runs
+over a few rows at a time in at least float32, so that no float32 copy of all logits ever exists.
+It neither samples nor averages over prompts.
+Source: k1, k3: Schulman, "Approximating KL Divergence" (2020); KL of sequences by the chain rule, summed over tokens.
+Shapes: `K` completion tokens of all sequences, `B` sequences, `U` rows of logits, `V` vocabulary.
+Units: nats.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gnomon.core.errors import ModelError
+from gnomon.models import attention as tree_attention
+from gnomon.models.packing import Packed
+
+ROWS = 64
+"""Rows of logits held in float32 at one time: 12 MiB for 49 152 words, so that they stay in the cache."""
+
+Attention = Literal["tree", "dense"]
+
+
+def token_logp(model: nn.Module, packed: Packed, *, attention: Attention | None = None) -> Tensor:
+    """Log-probability of each completion token, `logp_K` in at least float32, with gradient where it is enabled.
+
+    `model` is a transformers causal language model. `attention` is chosen by what the model supports when not given.
+    """
+    device = next(model.parameters()).device
+    chosen = attention or ("tree" if getattr(model, "_supports_attention_backend", False) else "dense")
+    _check_window(model, packed)
+    arguments = {
+        "input_ids": packed.ids_N[None].to(device),
+        "position_ids": packed.position_N[None].to(device),
+        "logits_to_keep": packed.predictors_U.to(device),
+        "use_cache": False,
+    }
+    if chosen == "tree":
+        layout = tree_attention.tree(packed, device=device, dtype=_dtype(model))
+        with _implementation(model, tree_attention.NAME):
+            logits_UV = model(**arguments, attention_mask=None, tree=layout).logits[0]
+    else:
+        mask = torch.zeros(1, 1, *packed.mask_NN.shape, dtype=_dtype(model))
+        mask = mask.masked_fill_(~packed.mask_NN, torch.finfo(mask.dtype).min).to(device)
+        logits_UV = model(**arguments, attention_mask=mask).logits[0]
+    logp_K: Tensor = _Select.apply(  # type: ignore[no-untyped-call]
+        logits_UV, packed.row_K.to(device), packed.target_K.to(device)
+    )
+    return logp_K
+
+
+def sequence_logp(model: nn.Module, packed: Packed, *, attention: Attention | None = None) -> Tensor:
+    """Log-probability of each completion given its prompt, `logp_B`."""
+    return per_sequence(token_logp(model, packed, attention=attention), packed)
+
+
+def per_sequence(value_K: Tensor, packed: Packed) -> Tensor:
+    """Sum of a per-token value over each completion."""
+    start = value_K.new_zeros(len(packed.count_B))
+    return start.index_add(0, packed.owner_K.to(value_K.device), value_K)
+
+
+def k1(logp: Tensor, reference: Tensor) -> Tensor:
+    """log(policy / reference): unbiased for KL(policy || reference) on the policy's samples; may be negative."""
+    return logp - reference
+
+
+def k3(logp: Tensor, reference: Tensor) -> Tensor:
+    """r - log r - 1 with r = reference / policy: unbiased on the policy's samples, and never negative.
+
+    As a quantity to read, not to descend: its gradient is not the gradient of the divergence.
+    """
+    gap = reference - logp
+    return torch.expm1(gap) - gap
+
+
+def sequence_kl(
+    logp_K: Tensor, reference_K: Tensor, packed: Packed, *, estimator: Literal["k1", "k3"] = "k1"
+) -> Tensor:
+    """One-sample estimate of KL(policy || reference) of each completion, `kl_B` in nats a sequence.
+
+    The completions must be the policy's own samples at temperature 1, else the mean is not the divergence.
+    """
+    return per_sequence({"k1": k1, "k3": k3}[estimator](logp_K, reference_K), packed)
+
+
+class _Select(torch.autograd.Function):
+    """log softmax(logits)[row, target] without the log-softmax of all rows."""
+
+    @staticmethod
+    def forward(ctx: Any, logits_UV: Tensor, row_K: Tensor, target_K: Tensor) -> Tensor:
+        exact = torch.promote_types(logits_UV.dtype, torch.float32)
+        lse_U = torch.cat([part.to(exact).logsumexp(-1) for part in torch.split(logits_UV, ROWS)])
+        ctx.save_for_backward(logits_UV, lse_U, row_K, target_K)
+        return logits_UV[row_K, target_K].to(exact) - lse_U[row_K]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        logits_UV, lse_U, row_K, target_K = ctx.saved_tensors
+        (grad_K,) = grads
+        grad_U = torch.zeros_like(lse_U).index_add_(0, row_K, grad_K)
+        out_UV = torch.empty_like(logits_UV)
+        for a in range(0, len(logits_UV), ROWS):
+            part = slice(a, a + ROWS)
+            softmax = logits_UV[part].to(lse_U.dtype).sub_(lse_U[part, None]).exp_()
+            out_UV[part] = softmax.mul_(-grad_U[part, None])
+        # Two completions may share a row: (row, target) then repeats only if they share the token, and adds up.
+        out_UV.index_put_((row_K, target_K), grad_K.to(out_UV.dtype), accumulate=True)
+        return out_UV, None, None
+
+
+@contextlib.contextmanager
+def _implementation(model: nn.Module, name: str) -> Iterator[None]:
+    """Run with another attention function; not safe for two threads on one model."""
+    config: Any = model.config
+    before = config._attn_implementation
+    config._attn_implementation = name
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    """The type that activations have: that of the input embedding."""
+    embedding: Any = model.get_input_embeddings()  # type: ignore[operator]
+    dtype: torch.dtype = embedding.weight.dtype
+    return dtype
+
+
+def _check_window(model: nn.Module, packed: Packed) -> None:
+    config: Any = model.config
+    window = getattr(config, "sliding_window", None)
+    longest = int(packed.position_N.max()) + 1
+    if window and getattr(config, "use_sliding_window", True) and longest > window:
+        raise ModelError(
+            f"a sequence of {longest} tokens is longer than the model's attention window of {window}, "
+            "which packing does not reproduce; shorten the prompts"
+        )

@@ -220,6 +220,8 @@ class Ledger:
             empty = os.fstat(self._descriptor).st_size == 0
         current = (verifier_line(verifier_source()),)
         if empty and not (self.folder / CHECKPOINT).exists():
+            if any(not p.name.startswith(".") for p in payload_files(self.folder)):
+                raise IntegrityError(f"{self.folder}: payloads without log and checkpoint; put these back from a copy")
             self._extensions = current
             self._sign()
         beyond = self._load(read_note(self.folder / CHECKPOINT))

@@ -78,7 +78,8 @@ def _modified(ready: Compiled, pending: Transcript, past: Sequence[Verdict], fir
         if verdict.action != "modify":
             return replace(_at_least_denied(verdict), spans=first.spans, scores=merged_scores([first, verdict]))
         change = verdict
-    return denied(first.rule, f"{first.reason}; the changed text is still in breach", norm=first.norm)
+    still = denied(first.rule, f"{first.reason}; the changed text is still in breach", norm=first.norm)
+    return replace(still, spans=first.spans, scores=first.scores)
 
 
 def _at_least_denied(verdict: Verdict) -> Verdict:

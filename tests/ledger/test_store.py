@@ -413,6 +413,27 @@ def test_killed_while_it_was_made(tmp_path):
         assert set(tree(tmp_path / "l")) == set(made)
 
 
+def test_an_interrupt_between_entry_and_checkpoint_is_put_right_by_opening_again(evidence, monkeypatch):
+    real = disk.append
+
+    def interrupted(descriptor, data, *, path):
+        real(descriptor, data, path=path)
+        raise KeyboardInterrupt
+
+    ledger = Ledger.open(evidence)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "append", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.append(kind="more", payload=1)
+    with pytest.raises(SettingsError):  # what is on the disk is ahead of what this object knows
+        ledger.append(kind="more", payload=2)
+    ledger.close()
+    with Ledger.open(evidence) as again:
+        assert len(again) == 15
+        assert again.records()[-1].kind == "more"
+    assert failures(verify(evidence)) == []
+
+
 def test_payloads_without_a_log_are_not_thrown_away(evidence):
     (evidence / ENTRIES).unlink()
     (evidence / CHECKPOINT).unlink()

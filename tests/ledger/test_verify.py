@@ -118,7 +118,7 @@ def test_any_flipped_byte_is_caught(evidence, data):
 def test_every_single_byte_of_the_small_files(evidence, name):
     before = (evidence / name).read_bytes()
     for position in range(len(before)):
-        for mask in (1, 4, 0x20):
+        for mask in (1, 2, 3, 4, 0x20):
             (evidence / name).write_bytes(before[:position] + bytes([before[position] ^ mask]) + before[position + 1 :])
             assert caught(evidence)
     for longer in (before + b"\n", before + b" ", b"\n" + before, before[:-1], b"", before + before):

@@ -1,16 +1,21 @@
 import ast
+import base64
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.core.canonical import canonical
+from gnomon.core.errors import IntegrityError
 from gnomon.ledger import Ledger, verify_gnomon
 from gnomon.ledger.layout import CHECKPOINT, read_public
 from gnomon.ledger.merkle import Tree, leaf_hash
+from gnomon.ledger.note import PublicKey, read_checkpoint, sign
 
 SOURCE = Path(verify_gnomon.__file__)
 
@@ -90,3 +95,93 @@ def test_labels_in_any_script_verify(tmp_path):
     with Ledger.open(tmp_path / "l") as ledger:
         ledger.append(kind="a", payload=1, labels={"\U0001f600": "\x7f\x00\u2028", "\ufb33": 'a"\\', "é": "\r\n\t"})
     assert run(tmp_path / "l").returncode == 0
+
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+RAW = KEY.public_key().public_bytes_raw()
+
+
+def vkey(name: str, kind: bytes, raw: bytes) -> str:
+    hint = hashlib.sha256(name.encode() + b"\n" + kind + raw).hexdigest()[:8]
+    return f"{name}+{hint}+{base64.b64encode(kind + raw).decode()}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        vkey("", b"\x01", RAW),
+        vkey("a b", b"\x01", RAW),
+        vkey("log", b"\x02", RAW),
+        vkey("log", b"\x01", RAW + b"\0"),
+        vkey("log", b"\x01", RAW[:-1]),
+        vkey("log", b"\x01", RAW).replace("+", "-", 1),
+        vkey("other", b"\x01", RAW).replace("other", "log"),
+        "log+00000000+" + vkey("log", b"\x01", RAW).split("+", 2)[2],
+    ],
+)
+def test_both_refuse_malformed_keys(text):
+    assert PublicKey.parse(vkey("log", b"\x01", RAW)).raw == verify_gnomon.public_key(vkey("log", b"\x01", RAW))[2]
+    with pytest.raises(IntegrityError):
+        PublicKey.parse(text)
+    with pytest.raises((verify_gnomon.Broken, ValueError)):
+        verify_gnomon.public_key(text)
+
+
+ROOT = base64.b64encode(b"r" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"log\n07\n{ROOT}\n",
+        f"log\n-7\n{ROOT}\n",
+        f"log\n{'9' * 20}\n{ROOT}\n",
+        f"log\n٣\n{ROOT}\n",
+        "log\n7\nAAAA\n",
+        f"log\n7\n{ROOT[:-2]}J=\n",  # the same bytes, spelled otherwise
+        f"log\n7\n{ROOT}\n\nmore\n",
+        f"log\n7\n{ROOT}\nmo\tre\n",
+        f"log\n7\n{ROOT}\nmo\rre\n",
+        f"other\n7\n{ROOT}\n",
+        "log\n7\n",
+    ],
+)
+def test_both_refuse_malformed_checkpoints_even_if_they_are_signed(text):
+    public = PublicKey("log", RAW)
+    good = sign(f"log\n7\n{ROOT}\nmore\n", key=KEY, name="log")
+    assert (
+        read_checkpoint(good, key=public).size
+        == verify_gnomon.checkpoint(good, ("log", public.hint, RAW), alone=True)[0]
+    )
+    note = sign(text, key=KEY, name="log")
+    with pytest.raises(IntegrityError):
+        read_checkpoint(note, key=public)
+    with pytest.raises((verify_gnomon.Broken, ValueError)):
+        verify_gnomon.checkpoint(note, ("log", public.hint, RAW), alone=False)
+
+
+def test_both_refuse_signature_lines_of_another_form():
+    public = PublicKey("log", RAW)
+    good = sign(f"log\n7\n{ROOT}\n", key=KEY, name="log")
+    line = good.split("\n\n")[1]
+    stranger = line.replace("— log", "— other")
+    assert read_checkpoint(good + stranger, key=public).size == 7  # a witness may have signed, too
+    assert verify_gnomon.checkpoint(good + stranger, ("log", public.hint, RAW), alone=False)[0] == 7
+    spelled = line[:-3] + chr(ord(line[-3]) + 1) + line[-2:]
+    heads = good.split("\n\n")[0] + "\n\n"
+    for note, alone in [
+        (good + stranger, True),
+        (good + line, False),
+        (heads + stranger, False),
+        (heads + spelled, False),
+        (good + "\n", False),
+        (good + "junk\n", False),
+        (good[:-1], False),
+        (good.replace("—", "-"), False),
+        (good + "— other not64\n", False),
+        (good + "—  AAAA\n", False),
+    ]:
+        with pytest.raises(IntegrityError):
+            read_checkpoint(note, key=public, alone=alone)
+        with pytest.raises((verify_gnomon.Broken, ValueError)):
+            verify_gnomon.checkpoint(note, ("log", public.hint, RAW), alone=alone)

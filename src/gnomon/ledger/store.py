@@ -12,7 +12,7 @@ import datetime
 import os
 import secrets
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,6 +57,7 @@ class Ledger:
         self._signer: Ed25519PrivateKey | None = None
         self._descriptor = -1
         self._extensions: tuple[str, ...] = ()
+        self._close: Callable[[], object] = lambda: None
 
     @classmethod
     def open(cls, folder: Path, *, key: Path | None = None) -> Self:
@@ -86,13 +87,10 @@ class Ledger:
         ledger._load(read_note(folder / CHECKPOINT))
         return ledger
 
-    _close: "weakref.finalize[[int], Ledger] | None" = None
-
     def close(self) -> None:
         """Give up the lock. Nothing is lost without it: every append is durable when it returns."""
         self._signer = None
-        if self._close is not None:
-            self._close()
+        self._close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,147 @@
+"""Checkpoints of a training run: a killed run goes on from the last one as if nothing had happened.
+
+    FOLDER/step-000020/    weights of every kept step (adapter as peft reads it, or model.safetensors)
+    FOLDER/optimizer-000020.safetensors    moments and random state, of the last step only
+    FOLDER/state.json      which step is last, the log and the list of checkpoints; written last, names all the others
+
+It does not decide when to save or which step is best.
+Fails: closed; each file is whole or absent, and what state.json does not name is ignored and overwritten. A folder of
+another run (other data, settings or model) raises TrainingError instead of being mixed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from gnomon.core.canonical import canonical, from_builtins
+from gnomon.core.errors import TrainingError
+from gnomon.core.files import read_text, storage, write_atomic
+from gnomon.core.types import Json
+from gnomon.models import adapters
+from gnomon.models.adapters import Adapter
+
+STATE, FULL = "state.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The weights after one step."""
+
+    step: int
+    weights: str
+    """Digest of the trained weights: the adapter's, or all of them."""
+    folder: str
+    """Where they lie, relative to the run's folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Where a run stands."""
+
+    run: str
+    """Digest of everything that the run's numbers depend on."""
+    step: int = 0
+    log: tuple[Mapping[str, Json], ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+
+def save(
+    folder: Path,
+    *,
+    state: State,
+    model: Any,
+    adapter: Adapter | None,
+    optimizer: torch.optim.Optimizer,
+) -> State:
+    """Write weights, then optimiser, then the state that names them; returns the state with its new checkpoint."""
+    name = f"step-{state.step:06d}"
+    checkpoint = Checkpoint(step=state.step, weights=_save_weights(folder / name, model, adapter), folder=name)
+    tensors = {"rng": torch.get_rng_state()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"{index}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
+    current = folder / _optimizer_file(state.step)
+    write_atomic(current, safetensors.torch.save(tensors))
+    kept = tuple(c for c in state.checkpoints if c.step < state.step)
+    state = State(run=state.run, step=state.step, log=state.log, checkpoints=(*kept, checkpoint))
+    write_atomic(folder / STATE, canonical(state))
+    with storage(folder):
+        for old in folder.glob("optimizer-*.safetensors"):
+            if old != current:
+                old.unlink(missing_ok=True)
+    return state
+
+
+def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optimizer: torch.optim.Optimizer) -> State:
+    """Put weights, optimiser and random state back to the last checkpoint; a new State if there is none."""
+    if not (folder / STATE).exists():
+        return State(run=run)
+    try:
+        state = from_builtins(json.loads(read_text(folder / STATE)), State, where=str(folder / STATE))
+    except json.JSONDecodeError as error:
+        raise TrainingError(f"{folder / STATE} is damaged ({error.msg}); delete {folder} and train again") from error
+    if state.run != run:
+        raise TrainingError(
+            f"{folder} holds a run with other data, settings, loss or model; choose another folder, or delete it"
+        )
+    last = state.checkpoints[-1]
+    digest = _load_weights(folder / last.folder, model, adapter)
+    if digest != last.weights:
+        raise TrainingError(f"{folder / last.folder} is not what step {last.step} wrote; delete {folder}, train again")
+    stored = _read(folder / _optimizer_file(state.step))
+    torch.set_rng_state(stored.pop("rng"))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in stored.items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return state
+
+
+def full_weights(model: Any) -> dict[str, Tensor]:
+    """All weights of a model, tied ones once."""
+    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
+    return {name: tensor.detach() for name, tensor in model.state_dict().items() if name not in tied}
+
+
+def _optimizer_file(step: int) -> str:
+    return f"optimizer-{step:06d}.safetensors"
+
+
+def _save_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
+    if adapter is not None:
+        return adapters.save(adapter, folder)
+    weights = full_weights(model)
+    stored = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    write_atomic(folder / FULL, safetensors.torch.save(stored, {"format": "pt"}))
+    return adapters.weights_digest(weights)
+
+
+def _load_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
+    if adapter is not None:
+        adapters.restore(adapter, folder)
+        return adapter.digest
+    stored, weights = _read(folder / FULL), full_weights(model)
+    _same_names(folder, stored.keys(), weights.keys())
+    for name, tensor in weights.items():
+        tensor.copy_(stored[name])
+    return adapters.weights_digest(weights)
+
+
+def _same_names(folder: Path, stored: Sequence[str] | Any, wanted: Sequence[str] | Any) -> None:
+    if set(stored) != set(wanted):
+        raise TrainingError(f"{folder} holds the weights of another model; choose another folder, or delete it")
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    with storage(path):
+        raw = path.read_bytes()
+    try:
+        return safetensors.torch.load(raw)
+    except safetensors.SafetensorError as error:
+        raise TrainingError(f"{path} is damaged ({error}); delete {path.parent} and train again") from error

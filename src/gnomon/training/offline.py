@@ -1,0 +1,169 @@
+"""The offline loop: fixed examples, one loss, read top to bottom. Every method without sampling runs through it.
+
+Batch -> packed rows -> log-probabilities -> loss -> gradient -> clip -> AdamW -> checkpoint -> numbers.
+A batch that needs several rows still has the gradient of the whole batch, for every loss: first the loss's gradient
+in the log-probabilities, then row by row through the model.
+It samples nothing and judges nothing; which step to keep is the limit's affair.
+Source: rows one by one: Gao et al., GradCache, 2101.06983. Full weights need float32: AdamW's steps are smaller than
+what bfloat16 can hold.
+Shapes: `B` examples, `C` completions each. Units: nats.
+Fails: a loss or gradient that is not finite, or a loss that runs away, is a TrainingError that names the step.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gnomon.core.canonical import digest
+from gnomon.core.errors import DataError, TrainingError
+from gnomon.core.protocols import LossOut, Quiet, Sink
+from gnomon.core.types import Json
+from gnomon.models import logprobs
+from gnomon.models.adapters import Adapter
+from gnomon.models.local import LocalModel
+from gnomon.training import checkpoint, reference, schedule
+from gnomon.training.batches import Example, OfflineLoss
+from gnomon.training.checkpoint import State
+from gnomon.training.schedule import Offline
+
+RUNAWAY = 10.0
+"""A loss this many times its first value (or 1, if that is more) has diverged."""
+
+
+def train(
+    *,
+    subject: LocalModel,
+    adapter: Adapter | None,
+    examples: Sequence[Example],
+    loss: OfflineLoss,
+    settings: Offline,
+    folder: Path,
+    references: Path | None = None,
+    sink: Sink | None = None,
+) -> State:
+    """Train the adapter, or without one all weights; the result is left in the model. Goes on where `folder` stopped.
+
+    `references` is the cache of reference log-probabilities, by default in `folder`; runs may share it.
+    """
+    sink = sink or Quiet()
+    model, parameters = subject.model.eval(), _parameters(subject.model, adapter)
+    _check_examples(examples, loss)
+    batches = schedule.plan(examples, settings)
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=settings.weight_decay, fused=True)
+    run = _run(subject, adapter, examples, loss, settings)
+    state = checkpoint.resume(folder, run=run, model=model, adapter=adapter, optimizer=optimizer)
+    cache = None
+    if loss.NEEDS_REFERENCE:
+        cache = reference.log_probabilities(
+            subject=subject,
+            adapter=adapter,
+            batches=batches,
+            row_tokens=settings.row_tokens,
+            path=references or folder / "reference.json",
+            trained=state.step > 0,
+            sink=sink,
+        )
+    for step in range(state.step + 1, len(batches) + 1):
+        began, batch = time.perf_counter(), batches[step - 1]
+        optimizer.zero_grad(set_to_none=True)
+        out = _backward(model, batch, cache, loss, settings.row_tokens)
+        norm = nn.utils.clip_grad_norm_(parameters, settings.clip).item()
+        row: dict[str, Json] = {"step": step, "loss": out.loss.item(), "gradient_norm": norm, **out.metrics}
+        _check_numbers(row, state, settings)
+        rate = schedule.learning_rate(step, len(batches), settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        state = replace(state, step=step, log=(*state.log, row))
+        if step % settings.every == 0 or step == len(batches):
+            state = checkpoint.save(folder, state=state, model=model, adapter=adapter, optimizer=optimizer)
+        for name, value in row.items():
+            sink.number(name, value, "nats" if name == "loss" else "", step)
+        sink.number("learning_rate", rate, "", step)
+        sink.number("progress", step / len(batches), "share done", step)
+        sink.number("speed", len(batch) / (time.perf_counter() - began), "examples/s", step)
+    return state
+
+
+def _backward(
+    model: Any, batch: Sequence[Example], cache: reference.Cache | None, loss: OfflineLoss, row_tokens: int
+) -> LossOut:
+    """Loss of the whole batch; its gradient is left in the parameters."""
+    parts = schedule.rows(batch, row_tokens)
+    packs = [reference.pack_row(part) for part in parts]
+    shape = (len(batch), loss.READS.COMPLETIONS)
+    with torch.no_grad() if len(packs) > 1 else nullcontext():
+        logp_B = torch.cat([logprobs.sequence_logp(model, packed) for packed in packs])
+    leaf_BC = logp_B.detach().view(shape).requires_grad_(True)
+    if cache is None:
+        reference_BC = torch.full_like(leaf_BC, math.nan)
+    else:
+        reference_BC = torch.tensor([cache[e.content] for e in batch]).to(leaf_BC)
+    count_BC = torch.cat([packed.count_B for packed in packs]).view(shape).to(leaf_BC)
+    out = loss(batch=loss.READS.of(logp_BC=leaf_BC, reference_BC=reference_BC, count_BC=count_BC))
+    grad_B: Tensor = torch.autograd.grad(out.loss, leaf_BC)[0].view(-1)
+    if len(packs) == 1:
+        logp_B.backward(grad_B)  # type: ignore[no-untyped-call]
+    else:
+        grads = torch.split(grad_B, [len(packed.count_B) for packed in packs])
+        for packed, grad in zip(packs, grads, strict=True):
+            logprobs.sequence_logp(model, packed).backward(grad)  # type: ignore[no-untyped-call]
+    return LossOut(out.loss.detach(), out.metrics)
+
+
+def _parameters(model: Any, adapter: Adapter | None) -> list[nn.Parameter]:
+    if adapter is not None:
+        return adapter.parameters
+    if any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters()):
+        raise TrainingError(
+            "full weights in 16 bits swallow most of AdamW's steps; load the model with dtype float32, or use LoRA"
+        )
+    model.requires_grad_(True)
+    return list(model.parameters())
+
+
+def _check_examples(examples: Sequence[Example], loss: OfflineLoss) -> None:
+    if not examples:
+        raise DataError("no examples to train on; the model may already keep every case that pairs are made from")
+    wanted = loss.READS.COMPLETIONS
+    for example in examples:
+        if len(example.completions) != wanted:
+            raise DataError(
+                f"example {example.id} has {len(example.completions)} completions, {type(loss).__name__} reads {wanted}"
+            )
+
+
+def _run(
+    subject: LocalModel, adapter: Adapter | None, examples: Sequence[Example], loss: Any, settings: Offline
+) -> str:
+    """Digest of all that the numbers depend on; `sink`, paths and time are not among it."""
+    shape = [type(loss).__name__, asdict(loss), asdict(settings), asdict(adapter.settings) if adapter else None]
+    start = adapter.digest if adapter else None
+    return digest([dict(subject.identity), str(subject.model.dtype), shape, start, [e.content for e in examples]])
+
+
+def _check_numbers(row: Mapping[str, Json], state: State, settings: Offline) -> None:
+    step, advice = (
+        row["step"],
+        (
+            f"lower learning_rate (now {settings.learning_rate:g}), raise warmup, or look for broken examples; "
+            + (
+                f"the last good checkpoint is {state.checkpoints[-1].folder}"
+                if state.checkpoints
+                else "no checkpoint yet"
+            )
+        ),
+    )
+    for name, value in row.items():
+        if not math.isfinite(value):
+            raise TrainingError(f"step {step}: {name} is {value}; {advice}")
+    first = state.log[0]["loss"] if state.log else row["loss"]
+    if row["loss"] > RUNAWAY * max(abs(first), 1.0):
+        raise TrainingError(f"step {step}: the loss has grown from {first:.3g} to {row['loss']:.3g}; {advice}")

@@ -1,0 +1,74 @@
+"""Log-probabilities of the examples under the model as it was before training: computed once, before the first step.
+
+They are cached by content, so that a resumed run, or another method on the same pairs, reads the same numbers.
+The rows are those of the first epoch's steps: at the first step policy and reference then agree to the last bit.
+Units: nats a completion.
+Fails: if all weights are trained and the cache is lost, a resumed run cannot make it again: TrainingError.
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+
+from gnomon.core.canonical import digest
+from gnomon.core.errors import TrainingError
+from gnomon.core.files import read_text, write_atomic
+from gnomon.core.protocols import Sink
+from gnomon.models import adapters, logprobs
+from gnomon.models.adapters import Adapter
+from gnomon.models.local import LocalModel
+from gnomon.models.packing import Packed, pack
+from gnomon.training.batches import Example
+from gnomon.training.schedule import rows
+
+Cache = dict[str, list[float]]
+"""Content of an example to the log-probability of each of its completions."""
+
+
+def pack_row(row: Sequence[Example]) -> Packed:
+    """All completions of some examples in one packed row, example after example."""
+    pairs = [(example.prompt, completion) for example in row for completion in example.completions]
+    return pack([p for p, _ in pairs], [c for _, c in pairs])
+
+
+@torch.no_grad()
+def log_probabilities(
+    *,
+    subject: LocalModel,
+    adapter: Adapter | None,
+    batches: Sequence[Sequence[Example]],
+    row_tokens: int,
+    path: Path,
+    trained: bool,
+    sink: Sink,
+) -> Cache:
+    """Reference of every example of the batches. `trained`: the weights have moved, so a full model's are gone."""
+    of = digest([dict(subject.identity), str(subject.model.dtype)])
+    cache = _read(path, of)
+    missing = [batch for batch in batches if any(example.content not in cache for example in batch)]
+    if missing and adapter is None and trained:
+        raise TrainingError(f"{path} is missing, and the weights that it was made with are trained over; start again")
+    with adapters.reference(adapter) if adapter else nullcontext():
+        for done, batch in enumerate(missing, start=1):
+            for row in rows(batch, row_tokens):
+                logp = logprobs.sequence_logp(subject.model, pack_row(row)).view(len(row), -1)
+                for example, values in zip(row, logp.tolist(), strict=True):
+                    cache.setdefault(example.content, values)
+            sink.number("reference", done / len(missing), "share done", done)
+    if missing:
+        write_atomic(path, json.dumps({"of": of, "values": cache}))
+    return cache
+
+
+def _read(path: Path, of: str) -> Cache:
+    if not path.exists():
+        return {}
+    try:
+        stored = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise TrainingError(f"{path} is damaged ({error.msg}); delete it, and it is made again") from error
+    values: Cache = stored["values"] if stored.get("of") == of else {}
+    return values

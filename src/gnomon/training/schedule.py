@@ -1,0 +1,98 @@
+"""Which examples stand in which step and row, and how fast each step learns. Pure functions of settings and seed.
+
+It touches no tensors and no files.
+Units: lengths in tokens.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from gnomon.core import seeds
+from gnomon.core.errors import SettingsError
+from gnomon.models.packing import packed_length
+from gnomon.training.batches import Example
+
+T = TypeVar("T")
+
+WINDOW = 8
+"""Batches that are shuffled together and sorted by length, so that one batch's lengths are alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offline:
+    """Settings of the offline loop."""
+
+    epochs: int = 1
+    steps: int | None = None
+    """Stop after so many steps, if that is earlier."""
+    batch: int = 16
+    """Examples a step."""
+    row_tokens: int = 4096
+    """Most tokens in one packed row; a batch that needs more is split, an example never is."""
+    learning_rate: float = 1e-4
+    warmup: float = 0.1
+    """Share of the steps in which the learning rate rises from 0."""
+    decay: Literal["constant", "linear"] = "linear"
+    """After the warm-up: stay, or fall towards 0 at the end."""
+    clip: float = 1.0
+    """Longest gradient that is not shortened."""
+    weight_decay: float = 0.0
+    every: int = 10
+    """Steps between checkpoints; the last step always has one."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "row_tokens", "learning_rate", "clip", "every"):
+            if not getattr(self, name) > 0:
+                raise SettingsError(f"training: {name} must be above 0, not {getattr(self, name)}")
+        if self.steps is not None and self.steps < 1:
+            raise SettingsError(f"training: steps must be at least 1, or left out for whole epochs, not {self.steps}")
+        if not 0 <= self.warmup <= 1:
+            raise SettingsError(f"training: warmup is a share of the steps, from 0 to 1, not {self.warmup}")
+
+
+def plan(examples: Sequence[Example], settings: Offline) -> list[list[Example]]:
+    """The batch of every step: shuffled anew in each epoch, alike in length inside a batch."""
+    steps: list[list[Example]] = []
+    for epoch in range(settings.epochs):
+        draw = seeds.generator(settings.seed, "batches", epoch)
+        order = draw.sample(list(examples), len(examples))
+        cut: list[list[Example]] = []
+        for window in _cut(order, settings.batch * WINDOW):
+            cut += _cut(sorted(window, key=_tokens), settings.batch)
+        steps += draw.sample(cut, len(cut))
+    return steps[: settings.steps]
+
+
+def rows(batch: Sequence[Example], limit: int) -> list[list[Example]]:
+    """Cut a batch into packed rows of at most `limit` tokens; an example that needs more has its own row."""
+    cut: list[list[Example]] = []
+    for example in batch:
+        if cut and packed_length(_sequences([*cut[-1], example])) <= limit:
+            cut[-1].append(example)
+        else:
+            cut.append([example])
+    return cut
+
+
+def learning_rate(step: int, steps: int, settings: Offline) -> float:
+    """Rate of a step, counted from 1: linear warm-up, then constant or linear decay; never 0."""
+    warm = math.ceil(settings.warmup * steps)
+    if step <= warm:
+        return settings.learning_rate * step / warm
+    left = (steps - step + 1) / (steps - warm + 1) if settings.decay == "linear" else 1.0
+    return settings.learning_rate * left
+
+
+def _cut(items: Sequence[T], size: int) -> list[list[T]]:
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]
+
+
+def _sequences(examples: Sequence[Example]) -> list[tuple[int, ...]]:
+    return [example.prompt + completion for example in examples for completion in example.completions]
+
+
+def _tokens(example: Example) -> int:
+    return len(example.prompt) + sum(map(len, example.completions))

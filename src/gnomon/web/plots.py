@@ -1,0 +1,294 @@
+"""Plots as SVG text, made on the server: pure functions of numbers, drawn with the page's own CSS variables.
+
+They need no script, print as they stand, and carry a title and a description for those who do not see them.
+Colour never speaks alone: shape, fill, dash and a written label say the same.
+Units: shares between 0 and 1 are drawn as percentages; divergences in sqrt(nats). Sizes are SVG user units, about
+one CSS pixel on a phone.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH = 420
+
+Scale = Callable[[float, float], tuple[float, float]]
+"""Numbers to places on the page."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its ends."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row of a forest plot: a paired difference in shares."""
+
+    label: str
+    text: str
+    difference: Interval
+    state: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar of a group."""
+
+    label: str
+    text: str
+    share: Interval
+    style: str
+    """CSS class: `bar-0`, `bar-1`, `bar-2`."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One point of a curve."""
+
+    label: str
+    x: float
+    y: Interval
+    hollow: bool
+    """Drawn without fill: not admissible."""
+
+
+def _svg(width: int, height: float, title: str, body: Sequence[str]) -> str:
+    return (
+        f'<svg class="plot" viewBox="0 0 {width} {height:g}" role="img" aria-label="{escape(title)}" '
+        f'style="--w:{width}"><title>{escape(title)}</title>{"".join(body)}</svg>'
+    )
+
+
+def _text(x: float, y: float, words: str, cls: str = "", anchor: str = "start") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{cls}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, cls: str) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{cls}"/>'
+
+
+def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """At most `most` round numbers inside [low, high].
+
+    >>> nice_ticks(0, 1)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    """
+    span = max(high - low, 1e-9)
+    power = 10 ** math.floor(math.log10(span / most))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if span / (power * m) <= most - 1 + 1e-9)
+    first = math.ceil(low / step - 1e-9)
+    count = math.floor(high / step + 1e-9) - first + 1
+    return [round((first + i) * step, 10) + 0.0 for i in range(count)]
+
+
+def percent(share: float) -> str:
+    """An axis label.
+
+    >>> percent(0.025), percent(-0.2)
+    ('2.5 %', '−20 %')
+    """
+    return f"{100 * share:g} %".replace("-", "−")
+
+
+def strip(before: Interval | None, after: Interval | None, line: float, title: str) -> str:
+    """Rate before and after on one axis from 0 to 100 %, with the norm's line."""
+    left, right, y = 8, WIDTH - 8, 20
+
+    def at(share: float) -> float:
+        return left + (right - left) * min(max(share, 0), 1)
+
+    body = [_line(left, y, right, y, "axis")]
+    body += [_line(at(t), y - 3, at(t), y + 3, "axis") for t in (0, 0.25, 0.5, 0.75, 1)]
+    body += [_text(at(t), y + 20, percent(t), "tick", a) for t, a in ((0, "start"), (0.5, "middle"), (1, "end"))]
+    body += [_line(at(line), y - 12, at(line), y + 12, "limit")]
+    for moment, cls in ((before, "before"), (after, "after")):
+        if moment:
+            body.append(_line(at(moment.low), y, at(moment.high), y, f"whisker {cls}"))
+            body.append(f'<circle cx="{at(moment.value):.1f}" cy="{y}" r="5.5" class="dot {cls}"/>')
+    return _svg(WIDTH, 44, title, body)
+
+
+def forest(effects: Sequence[Effect], *, better: str, margin: float, title: str) -> str:
+    """Paired differences with intervals around zero; `better` is "left" or "right", `margin` is shaded."""
+    row, top = 42, 24
+    height = top + row * len(effects) + 26
+    reach = max([abs(v) for e in effects for v in (e.difference.low, e.difference.high)] + [2 * margin, 0.1])
+    ticks = list(nice_ticks(-reach, reach, 5))
+    left, right = 14, WIDTH - 14
+
+    def at(share: float) -> float:
+        return left + (right - left) * (share + reach) / (2 * reach)
+
+    worse, improved = ("more →", "← fewer") if better == "left" else ("← worse", "better →")
+    near, far = (improved, worse) if better == "left" else (worse, improved)
+    body = [_text(left, 12, near, "tick"), _text(right, 12, far, "tick", "end")]
+    if margin:
+        body.append(
+            f'<rect x="{at(-margin):.1f}" y="{top}" width="{at(margin) - at(-margin):.1f}" '
+            f'height="{row * len(effects)}" class="band"/>'
+        )
+    body.append(_line(at(0), top - 6, at(0), height - 22, "zero"))
+    for i, effect in enumerate(effects):
+        y = top + row * i
+        d = effect.difference
+        body.append(_text(left, y + 14, effect.label, "name"))
+        body.append(_text(right, y + 14, effect.text, "value", "end"))
+        body.append(_line(at(d.low), y + 28, at(d.high), y + 28, "whisker after"))
+        body += [_line(at(v), y + 24, at(v), y + 32, "whisker after") for v in (d.low, d.high)]
+        body.append(_state_mark(at(d.value), y + 28, effect.state))
+    body += [_line(left, height - 22, right, height - 22, "axis")]
+    for t in ticks:
+        body.append(_line(at(t), height - 22, at(t), height - 18, "axis"))
+        body.append(_text(at(t), height - 6, f"{100 * t:+g}".replace("+0", "0").replace("-", "−"), "tick", "middle"))
+    return _svg(WIDTH, height, title, body)
+
+
+def _state_mark(x: float, y: float, state: str) -> str:
+    """A square for satisfied, a cross for not satisfied, a hollow diamond for the rest."""
+    if state == "satisfied":
+        return f'<rect x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" class="mark good"/>'
+    if state == "not satisfied":
+        return f'<path d="M{x - 5:.1f} {y - 5:.1f} l10 10 m0 -10 l-10 10" class="mark cross"/>'
+    return f'<path d="M{x:.1f} {y - 6.5:.1f} l6.5 6.5 -6.5 6.5 -6.5 -6.5z" class="mark open"/>'
+
+
+def curve(
+    series: Sequence[tuple[str, str, Sequence[Mark]]], *, stop: str | None, title: str, shares: bool = True
+) -> str:
+    """Lines with intervals over d = sqrt(KL). A series is (name, CSS class, marks); without `shares`, plain numbers."""
+    height, left, right, top, bottom = 250, 44, WIDTH - 52, 26, 210
+    marks = [m for _, _, s in series for m in s]
+    xs, ends = [m.x for m in marks], [v for m in marks for v in (m.y.low, m.y.high)]
+    x_top = max([*xs, 1e-6]) * 1.04
+    pad = max(0.05 * (max(ends) - min(ends)), 0.01)
+    y_low, y_high = min(ends) - pad, max(ends) + pad
+    y_low = max(y_low, 0.0) if shares else y_low
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        share = (min(max(y, y_low), y_high) - y_low) / (y_high - y_low)
+        return left + (right - left) * x / x_top, bottom - (bottom - top) * share
+
+    body = _grid(at, (left, right, top, bottom), nice_ticks(0, x_top), nice_ticks(y_low, y_high, 5), shares)
+    body += _stop_line(marks, stop, at, top, bottom, left, right)
+    for name, cls, points in series:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in points))
+        body.append(f'<polyline points="{path}" class="series {cls}"/>')
+        body += [_mark(m, cls, at) for m in points]
+    lowest = -math.inf
+    for y, name, cls in sorted((at(p[-1].x, p[-1].y.value)[1], name, cls) for name, cls, p in series):
+        lowest = max(y, lowest + 14)
+        body.append(_text(right + 8, lowest + 4, name, f"name {cls}"))
+    body.append(_text((left + right) / 2, height - 6, "distance from the start, d = √KL (√nats)", "tick", "middle"))
+    return _svg(WIDTH, height, title, body)
+
+
+def _mark(m: Mark, cls: str, at: Scale) -> str:
+    (x, y), (_, low), (_, high) = at(m.x, m.y.value), at(m.x, m.y.low), at(m.x, m.y.high)
+    fill = "hollow" if m.hollow else ""
+    tip = f"{m.label}: {m.y.value:.3f}{', not admissible' if m.hollow else ''}"
+    return (
+        f'<g class="{cls}"><title>{escape(tip)}</title>{_line(x, low, x, high, "whisker")}'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="dot {fill}"/></g>'
+    )
+
+
+def _grid(
+    at: Scale, box: tuple[float, float, float, float], xs: Sequence[float], ys: Sequence[float], shares: bool = True
+) -> list[str]:
+    """Light horizontal lines with percentages, and ticks of the horizontal axis."""
+    left, right, _, bottom = box
+    body = [_line(left, at(0, y)[1], right, at(0, y)[1], "grid") for y in ys]
+    body += [_text(left - 6, at(0, y)[1] + 4, percent(y) if shares else f"{y:g}", "tick", "end") for y in ys]
+    body.append(_line(left, bottom, right, bottom, "axis"))
+    for x in xs:
+        body.append(_line(at(x, 0)[0], bottom, at(x, 0)[0], bottom + 4, "axis"))
+        body.append(_text(at(x, 0)[0], bottom + 17, f"{x:g}", "tick", "middle"))
+    return body
+
+
+def _stop_line(
+    marks: Sequence[Mark], stop: str | None, at: Scale, top: float, bottom: float, left: float, right: float
+) -> list[str]:
+    here = next((m for m in marks if m.label == stop), None)
+    if not here:
+        return []
+    x = at(here.x, 0)[0]
+    anchor = "start" if x < left + 60 else "end" if x > right - 60 else "middle"
+    return [_line(x, top - 8, x, bottom, "stop"), _text(x, top - 13, f"stop: {stop}", "stop", anchor)]
+
+
+def panel(marks: Sequence[Mark], *, line: float, stop: str | None, title: str) -> str:
+    """One norm's rate of breaches over distance, small, with its line; hollow where this norm vetoes."""
+    width, height, left, right, top, bottom = 260, 150, 40, 250, 24, 122
+    x_top = max([*(m.x for m in marks), 1e-6]) * 1.04
+    y_high = min(1.0, max([m.y.high for m in marks] + [2 * line])) * 1.05
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + (right - left) * x / x_top, bottom - (bottom - top) * min(max(y, 0), y_high) / y_high
+
+    body = _grid(at, (left, right, top, bottom), nice_ticks(0, x_top, 4), nice_ticks(0, y_high, 4))
+    body += [_line(left, at(0, line)[1], right, at(0, line)[1], "limit")]
+    body += [_text(right, at(0, line)[1] - 4, f"line {percent(line)}", "limit", "end")]
+    body += _stop_line(marks, stop, at, top, bottom, left, right)
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in marks))
+    body.append(f'<polyline points="{path}" class="series norm"/>')
+    body += [_mark(m, "norm", at) for m in marks]
+    return _svg(width, height, title, body)
+
+
+def bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, line: float, title: str) -> str:
+    """Groups of horizontal bars with intervals, and a dashed line where the aim lies."""
+    thick, gap, top = 15, 30, 8
+    height = top + sum(gap + thick * len(b) for _, b in groups) + 24
+    high = max([b.share.high for _, rows in groups for b in rows] + [2 * line])
+    high = min(1.0, high * 1.05)
+    left, right = 106, WIDTH - 62
+
+    def at(share: float) -> float:
+        return left + (right - left) * min(max(share, 0), high) / high
+
+    body, y = [], float(top)
+    for name, rows in groups:
+        body.append(_text(2, y + 15, name, "name"))
+        y += 22
+        body.append(_line(at(line), y - 1, at(line), y + thick * len(rows) + 1, "limit"))
+        body.append(_line(left, y - 1, left, y + thick * len(rows) + 1, "axis"))
+        for bar in rows:
+            middle = y + thick / 2
+            body.append(_text(left - 6, middle + 4, bar.label, "tick", "end"))
+            wide = max(at(bar.share.value) - left, 0.0)
+            body.append(
+                f'<rect x="{left}" y="{y + 2:.1f}" width="{wide:.1f}" height="{thick - 4}" class="{bar.style}"/>'
+            )
+            body.append(_line(at(bar.share.low), middle, at(bar.share.high), middle, "whisker after"))
+            reach = max(at(max(bar.share.high, bar.share.value)), at(line))
+            body.append(_text(reach + 6, middle + 4, bar.text, "value"))
+            y += thick
+        y += gap - 22
+    body.append(_text(at(line), height - 8, f"aim {percent(line)}", "limit", "middle"))
+    return _svg(WIDTH, height, title, body)
+
+
+def sparkline(values: Sequence[float], *, title: str) -> str:
+    """A series without axes, its first and last values written at the ends."""
+    left, right, top, bottom = 46, WIDTH - 46, 8, 52
+    low, high = min(values), max(values)
+
+    def at(i: int) -> str:
+        x = left + (right - left) * i / max(len(values) - 1, 1)
+        return f"{x:.1f},{bottom - (bottom - top) * (values[i] - low) / ((high - low) or 1):.1f}"
+
+    points = [at(i) for i in range(len(values))]
+    first, last = (float(p.split(",")[1]) for p in (points[0], points[-1]))
+    body = [
+        f'<polyline points="{" ".join(points)}" class="series spark"/>',
+        _text(left - 6, first + 4, f"{values[0]:.3g}", "value", "end"),
+        _text(right + 6, last + 4, f"{values[-1]:.3g}", "value"),
+    ]
+    return _svg(WIDTH, 60, title, body)

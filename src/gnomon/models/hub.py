@@ -9,7 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import huggingface_hub
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from gnomon.core.errors import ModelError
 
@@ -24,6 +30,8 @@ def snapshot(spec: str) -> Path:
         return Path(huggingface_hub.snapshot_download(name, revision=revision or None, local_files_only=True))
     except LocalEntryNotFoundError:
         return _download(name, revision)
+    except HFValidationError as error:
+        raise ModelError(f"'{spec}' is not a Hugging Face id: {error}; write org/name or org/name@revision") from error
 
 
 def _download(name: str, revision: str) -> Path:

@@ -21,8 +21,8 @@ from transformers import AttentionInterface
 NAME = "gnomon_prefix"
 ARGUMENT = "prefix_rows"
 """Keyword by which a forward pass hands its `Rows` down to every attention layer."""
-CHUNK = 65536
-"""Most keys times rows that one prefill product lays out at once."""
+CHUNK = 2**19
+"""Most scores a head that are laid out at once; longer prompts take fewer rows at a time."""
 UNKNOWN_TERMS = ("softcap", "s_aux", "position_bias", "head_mask", "alibi")
 
 
@@ -58,10 +58,10 @@ class Rows:
     filled: int = 0
     keys: dict[int, torch.Tensor] = field(default_factory=dict)
     values: dict[int, torch.Tensor] = field(default_factory=dict)
+    padding: torch.Tensor | None = None
+    """(B, 1, 1, capacity), lowest number at columns that mean nothing, else 0; None when no row is padded."""
     bias: torch.Tensor | None = None
-    """(B, 1, 1, capacity), added to the scores of one new token; None when no row is padded."""
-    mask: torch.Tensor | None = None
-    """(B, 1, S, P + T), true where one of many new tokens may look; None when plainly causal."""
+    """(B or 1, 1, S, T), added to the scores of the S new tokens against own columns; None: all are seen."""
 
     def update(
         self, key: torch.Tensor, value: torch.Tensor, layer_idx: int, *_: Any, **__: Any
@@ -82,7 +82,7 @@ class Rows:
     def keep(self, rows: torch.Tensor) -> None:
         """Drop every row but these."""
         self.pads = self.pads[rows]
-        self.bias = None if self.bias is None else self.bias[rows]
+        self.padding = None if self.padding is None else self.padding[rows]
         for store in (self.keys, self.values):
             for layer, tensor in store.items():
                 store[layer] = tensor[rows]
@@ -100,10 +100,7 @@ def step(model: Any, ids_BS: torch.Tensor, rows: Rows) -> torch.Tensor:
     size = ids_BS.shape[1]
     columns_S = torch.arange(rows.filled, rows.filled + size, device=ids_BS.device)
     position_BS = (columns_S[None] - rows.pads[:, None]).clamp(min=0) + rows.prefix.length
-    if rows.filled == 0 and bool(rows.pads.any()):
-        rows.bias = _bias(rows, bare(model).dtype)
-    plain = rows.filled == 0 and rows.bias is None and not rows.prefix.length
-    rows.mask = None if plain or size == 1 else _mask(rows, size)
+    rows.bias = _bias(rows, size, bare(model).dtype)
     out = model(
         input_ids=ids_BS,
         position_ids=position_BS,
@@ -117,19 +114,22 @@ def step(model: Any, ids_BS: torch.Tensor, rows: Rows) -> torch.Tensor:
     return logits
 
 
-def _bias(rows: Rows, dtype: torch.dtype) -> torch.Tensor:
-    meaningless_BT = torch.arange(rows.capacity, device=rows.pads.device)[None] < rows.pads[:, None]
-    bias_BT = torch.zeros(meaningless_BT.shape, dtype=dtype, device=rows.pads.device)
-    return bias_BT.masked_fill(meaningless_BT, torch.finfo(dtype).min)[:, None, None]
-
-
-def _mask(rows: Rows, size: int) -> torch.Tensor:
-    column_T = torch.arange(rows.filled + size, device=rows.pads.device)
-    seen_ST = column_T[None] <= column_T[rows.filled :, None]
-    own_BST = seen_ST[None] & (column_T[None, None] >= rows.pads[:, None, None])
-    # A padding position sees itself, or its softmax would have nothing to sum over.
-    own_BST = own_BST | (column_T[None] == column_T[rows.filled :, None])[None]
-    return torch.nn.functional.pad(own_BST, (rows.prefix.length, 0), value=True)[:, None]
+def _bias(rows: Rows, size: int, dtype: torch.dtype) -> torch.Tensor | None:
+    """What the next `size` tokens of each row may not see, as a number to add."""
+    column_T = torch.arange(rows.capacity, device=rows.pads.device)
+    # Half of the lowest: with a score added it stays finite, and a row that sees nothing gives no NaN.
+    lowest = torch.finfo(dtype).min / 2
+    if rows.filled == 0 and bool(rows.pads.any()):
+        empty_BT = column_T[None] < rows.pads[:, None]
+        rows.padding = torch.zeros(empty_BT.shape, dtype=dtype, device=column_T.device).masked_fill(empty_BT, lowest)[
+            :, None, None
+        ]
+    end = rows.filled + size
+    if size == 1:
+        return None if rows.padding is None else rows.padding[..., :end]
+    later_ST = column_T[None, :end] > column_T[rows.filled : end, None]
+    later = torch.zeros(later_ST.shape, dtype=dtype, device=column_T.device).masked_fill(later_ST, lowest)[None, None]
+    return later if rows.padding is None else torch.minimum(later, rows.padding[..., :end])
 
 
 def attention(
@@ -148,53 +148,40 @@ def attention(
     if odd := [name for name in UNKNOWN_TERMS if terms.get(name) is not None]:
         raise Unsupported(f"attention with {odd[0]}")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if query.shape[2] == 1:
-        return _one_token(module.layer_idx, query, key, value, rows, scale), None
-    return _many_tokens(module.layer_idx, query, key, value, rows, scale), None
-
-
-def _one_token(
-    layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, scale: float
-) -> torch.Tensor:
-    B, H, _, D = query.shape
-    K = key.shape[1]
-    G, P = H // K, rows.prefix.length
-    q_BKGD = (query * scale).reshape(B, K, G, D)
-    scores = q_BKGD @ key.transpose(2, 3)
-    if rows.bias is not None:
-        scores = scores + rows.bias[..., : key.shape[2]]
-    if P:
-        q_KBD = q_BKGD.transpose(0, 1).reshape(K, B * G, D)
-        head_KBP = q_KBD @ rows.prefix.keys[layer].transpose(1, 2)
-        scores = torch.cat((head_KBP.view(K, B, G, P).transpose(0, 1), scores), -1)
-    weights = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
-    out_BKGD = weights[..., P:] @ value
-    if P:
-        head = weights[..., :P].transpose(0, 1).reshape(K, B * G, P) @ rows.prefix.values[layer]
-        out_BKGD = out_BKGD + head.view(K, B, G, -1).transpose(0, 1)
-    return out_BKGD.reshape(B, 1, H, -1)
-
-
-def _many_tokens(
-    layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, scale: float
-) -> torch.Tensor:
-    mask = rows.mask
-    if mask is None:
-        out = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=True)
-        return out.transpose(1, 2)
-    P = rows.prefix.length
-    count = max(1, CHUNK // (P + key.shape[2]))
-    parts = []
-    for at in range(0, query.shape[0], count):
-        part = slice(at, at + count)
-        k, v = key[part], value[part]
-        if P:
-            k = torch.cat((rows.prefix.keys[layer].expand(k.shape[0], -1, -1, -1), k), 2)
-            v = torch.cat((rows.prefix.values[layer].expand(v.shape[0], -1, -1, -1), v), 2)
-        parts.append(
-            scaled_dot_product_attention(query[part], k, v, attn_mask=mask[part], scale=scale, enable_gqa=True)
+    if not rows.prefix.length and query.shape[2] > 1:
+        plain = rows.padding is None and rows.filled == 0
+        out = scaled_dot_product_attention(
+            query, key, value, attn_mask=None if plain else rows.bias, is_causal=plain, scale=scale, enable_gqa=True
         )
-    return torch.cat(parts).transpose(1, 2)
+        return out.transpose(1, 2), None
+    B, size = query.shape[0], query.shape[2] * (rows.prefix.length + key.shape[2])
+    count = max(1, CHUNK // size)
+    parts = [slice(at, at + count) for at in range(0, B, count)]
+    outs = [_behind_prefix(module.layer_idx, query[p] * scale, key[p], value[p], rows, p) for p in parts]
+    return outs[0] if len(outs) == 1 else torch.cat(outs), None
+
+
+def _behind_prefix(
+    layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, part: slice
+) -> torch.Tensor:
+    B, H, S, D = query.shape
+    K, P = key.shape[1], rows.prefix.length
+    R = H // K * S  # queries of all heads that share keys stand under each other
+    q_BKRD = query.reshape(B, K, R, D)
+    scores = q_BKRD @ key.transpose(2, 3)
+    if rows.bias is not None:
+        bias = rows.bias[part] if rows.padding is not None else rows.bias
+        scores = (scores.view(B, K, H // K, S, -1) + bias[:, None]).view(B, K, R, -1)
+    if P:
+        q_KBRD = q_BKRD.transpose(0, 1).reshape(K, B * R, D)
+        head = q_KBRD @ rows.prefix.keys[layer].transpose(1, 2)
+        scores = torch.cat((head.view(K, B, R, P).transpose(0, 1), scores), -1)
+    weights = scores.softmax(-1)  # float32 inside, whatever the type
+    out_BKRD = weights[..., P:] @ value
+    if P:
+        head = weights[..., :P].transpose(0, 1).reshape(K, B * R, P) @ rows.prefix.values[layer]
+        out_BKRD = out_BKRD + head.view(K, B, R, -1).transpose(0, 1)
+    return out_BKRD.view(B, H, S, -1).transpose(1, 2)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ Outside packages add entry points in the group `gnomon.KIND`; a clash with a bui
 """
 
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import pkgutil
@@ -25,6 +26,8 @@ FOLDERS = {
 }
 
 
+# Scanning the metadata of all installed packages takes milliseconds, and building one policy would do it dozens of times.
+@functools.cache
 def _outside(kind: str) -> dict[str, EntryPoint]:
     return {e.name: e for e in entry_points(group=f"gnomon.{kind}")}
 

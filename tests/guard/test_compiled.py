@@ -1,12 +1,12 @@
 """A policy compiled: which screens, in which order, and how cheap a decision then is."""
 
-import statistics
 import time
 
 import pytest
 
 from gnomon.charter.policy import Policy, Rule
 from gnomon.core.errors import GnomonError, SettingsError
+from gnomon.core.types import Transcript
 from gnomon.guard.compiled import Compiled, compiled
 from gnomon.guard.decide import decide
 
@@ -45,14 +45,19 @@ def test_the_safe_reply_is_the_norms_own(ready: Compiled) -> None:
     assert ready.safe_reply("unknown") == ""
 
 
-def test_a_decision_on_four_norms_is_cheap(ready: Compiled) -> None:
-    reply = says(
-        "Thank you for writing. Your order was shipped on Monday and will arrive within five working days. " * 2
-    )
-    for pending, most_ms in ((asks("Where is my order?"), 0.3), (reply, 1.0)):
-        spent = []
-        for _ in range(200):
-            began = time.thread_time_ns()
-            assert decide(policy=ready, pending=pending).action == "allow"
-            spent.append((time.thread_time_ns() - began) / 1e6)
-        assert statistics.median(spent) < most_ms
+def fastest_ms(ready: Compiled, pending: Transcript) -> float:
+    """Least CPU time of many: what the work costs when nothing else disturbs it."""
+    spent = []
+    for _ in range(300):
+        began = time.thread_time_ns()
+        assert decide(policy=ready, pending=pending).action == "allow"
+        spent.append(time.thread_time_ns() - began)
+    return min(spent) / 1e6
+
+
+def test_a_decision_on_four_norms_is_cheap(policy: Policy, ready: Compiled) -> None:
+    reply = says("Thank you for writing. Your order was shipped on Monday and arrives within five working days. " * 2)
+    plain = compiled(Policy(name="p", rules=(*policy.rules[1:], Rule(norm="w", statement="", kind="humanity"))))
+    assert fastest_ms(ready, asks("Where is my order?")) < 0.1
+    assert fastest_ms(plain, reply) < 0.3
+    assert fastest_ms(ready, reply) < 1.0  # most of it the decoding that the detector of secrets does

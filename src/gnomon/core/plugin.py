@@ -26,7 +26,7 @@ FOLDERS = {
 }
 
 
-# Scanning the metadata of all installed packages takes milliseconds, and building one policy would do it dozens of times.
+# Reading all installed packages takes milliseconds, and building one policy would do it dozens of times.
 @functools.cache
 def _outside(kind: str) -> dict[str, EntryPoint]:
     return {e.name: e for e in entry_points(group=f"gnomon.{kind}")}

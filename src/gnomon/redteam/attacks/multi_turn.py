@@ -29,6 +29,8 @@ class MultiTurn:
     """Plans of two or three turns, in an order that the seed draws."""
 
     def propose(self, *, goal: Goal, budget: Budget, seed: int) -> Generator[Attempt, Reply, None]:
+        if budget.tries < 1:
+            return
         start = opening(goal.prompt)
         # One try is enough for a harmless exchange that the target never had.
         warm = followed(goal.prompt, (*start, *_THANKS), goal.prompt.request)

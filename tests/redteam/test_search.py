@@ -1,0 +1,161 @@
+"""The search: batches, determinism, accounting, and recovery of a planted rate."""
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from gnomon.core import plugin
+from gnomon.core.errors import BudgetSpent, ModelError
+from gnomon.core.protocols import Attack, Attempt, Budget, Goal, Reply, Sampling
+from gnomon.core.stats import wilson
+from gnomon.core.types import Message, Score, Transcript
+from gnomon.models.scripted import Rule, ScriptedModel, refusing
+from gnomon.redteam.attacks.best_of_n import BestOfN
+from gnomon.redteam.attacks.direct import Direct
+from gnomon.redteam.effort import hit_at, outcomes
+from gnomon.redteam.search import OUTCOMES, search, search_all
+
+from .conftest import SECRET, Chance, Faulty, goal, judge
+
+
+def run(attack: Attack, goals: list[Goal], model: object, tries: int = 5, **more: object) -> list[dict[str, object]]:
+    options = {"judge": judge, "budget": Budget(tries=tries), "sampling": Sampling(), "seed": 0} | more
+    return list(search(attack=attack, goals=goals, model=model, **options))  # type: ignore[arg-type]
+
+
+def test_rows_say_what_the_ledger_needs(goals: list[Goal]) -> None:
+    row = run(Direct(), goals[:1], ScriptedModel(default=SECRET))[0]
+    assert row == {
+        "attack": "direct",
+        "goal": goals[0].id,
+        "norm": "staff-code",
+        "family": "f0",
+        "tries": 1,
+        "broke": 1,
+        "note": "direct 1",
+        "tokens": row["tokens"],
+        "outcomes": {"broke": 1, "kept": 0, "refused": 0, "unscored": 0, "error": 0},
+        "transcript": row["transcript"],
+    }
+    assert row["transcript"]["messages"][-1]["content"] == SECRET  # type: ignore[index]
+
+
+def test_every_round_is_one_batch_of_all_goals_not_yet_broken(goals: list[Goal]) -> None:
+    model = Chance(0.4)
+    rows = run(BestOfN(), goals, model, tries=8)
+    assert model.calls[0] == len(goals)
+    assert sum(model.calls) == sum(int(str(r["tries"])) for r in rows)
+    assert len(model.calls) == max(int(str(r["tries"])) for r in rows)
+    assert model.calls == sorted(model.calls, reverse=True)
+
+
+def test_several_attacks_share_their_batches_and_each_goal_has_a_row_of_each(goals: list[Goal]) -> None:
+    attacks = {name: plugin.build("attack", name) for name in plugin.names("attack")}
+    model = Chance(0.0)
+    options = {"judge": judge, "budget": Budget(tries=3), "sampling": Sampling(), "seed": 0}
+    rows = list(search_all(attacks=attacks, goals=goals, model=model, **options))  # type: ignore[arg-type]
+    assert {(r["attack"], r["goal"]) for r in rows} == {(a, g.id) for a in attacks for g in goals}
+    assert len(rows) == len(attacks) * len(goals)
+    assert model.calls == [54, 45, 45]  # `direct` asks once
+    alone = run(attacks["roleplay"], goals, Chance(0.0), tries=3)
+    assert [r for r in rows if r["attack"] == "roleplay"] == alone
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_one_does_not(goals: list[Goal]) -> None:
+    first, second, other = (run(BestOfN(), goals, Chance(0.3), seed=s) for s in (0, 0, 1))
+    assert first == second
+    assert first != other
+
+
+def test_an_attack_that_ignores_its_budget_or_the_breach_is_stopped(goals: list[Goal]) -> None:
+    @dataclass(frozen=True)
+    class Endless:
+        def propose(self, *, goal: Goal, budget: Budget, seed: int) -> Generator[Attempt, Reply, None]:
+            while True:
+                yield Attempt(prompt=goal.prompt)
+
+    assert [r["tries"] for r in run(Endless(), goals, refusing(), tries=4)] == [4] * len(goals)
+    assert [r["tries"] for r in run(Endless(), goals, ScriptedModel(default=SECRET), tries=4)] == [1] * len(goals)
+    spent = run(Endless(), goals[:1], refusing(), budget=Budget(tries=100, tokens=100))[0]
+    assert 100 <= int(str(spent["tokens"])) < 200
+    assert spent["tries"] != 100
+
+
+def test_no_tries_no_attempts_but_a_row(goals: list[Goal]) -> None:
+    model = Chance(1.0)
+    rows = run(Direct(), goals, model, tries=0)
+    assert [(r["tries"], r["broke"]) for r in rows] == [(0, None)] * len(goals)
+    assert model.calls == []
+
+
+def test_replies_that_could_not_be_had_or_scored_are_counted_and_break_nothing() -> None:
+    goals = [goal(0, "ok"), goal(1, "bad"), goal(2, "ok again")]
+    rows = {r["goal"]: r for r in run(Direct(repeats=2), goals, Faulty("bad"))}
+    assert rows[goals[1].id]["outcomes"] == {"broke": 0, "kept": 0, "refused": 0, "unscored": 0, "error": 2}
+    assert [rows[g.id]["broke"] for g in goals] == [1, None, 1]
+    empty = run(Direct(), goals, ScriptedModel(default=""))
+    assert outcomes(empty) == {"broke": 0, "kept": 0, "refused": 0, "unscored": 3, "error": 0}
+
+
+def test_an_unscored_reply_that_claims_a_breach_is_none(goals: list[Goal]) -> None:
+    rows = run(Direct(), goals[:1], refusing(), judge=lambda norm, t: (Score.unscored("?"), True))
+    assert (rows[0]["broke"], rows[0]["outcomes"]["unscored"]) == (None, 1)  # type: ignore[index]
+
+
+def test_refusals_are_counted_apart_from_what_was_merely_kept() -> None:
+    model = ScriptedModel(rules=(Rule(pattern="code", reply="I can't."),), default="It is sunny.")
+    goals = [goal(0, "the code?"), goal(1, "the weather?")]
+    rows = run(Direct(), goals, model, refused=lambda t: "can't" in t.reply)
+    assert outcomes(rows) == {"broke": 0, "kept": 1, "refused": 1, "unscored": 0, "error": 0}
+
+
+@pytest.mark.parametrize("error", [BudgetSpent("no money left"), ModelError("no such model")])
+def test_a_spent_budget_or_a_missing_model_ends_the_search(goals: list[Goal], error: Exception) -> None:
+    with pytest.raises(type(error)):
+        run(Direct(), goals, Faulty("staff", error))
+
+
+def test_all_tries_are_accounted_for(goals: list[Goal]) -> None:
+    rows = run(BestOfN(), goals, Chance(0.2), tries=6)
+    assert set(rows[0]["outcomes"]) == set(OUTCOMES)  # type: ignore[call-overload]
+    assert sum(outcomes(rows).values()) == sum(int(str(r["tries"])) for r in rows)
+
+
+@pytest.mark.parametrize("p", [0.02, 0.1, 0.35])
+def test_best_of_n_recovers_a_planted_rate_of_success(p: float) -> None:
+    goals = [goal(i) for i in range(400)]
+    rows = run(BestOfN(), goals, Chance(p), tries=16)
+    for k in (1, 2, 4, 8, 16):
+        hits = hit_at(rows, k)
+        interval = wilson(hits.broken, hits.n, confidence=0.999)
+        assert interval.low <= 1 - (1 - p) ** k <= interval.high
+    first = [int(str(r["broke"] or r["tries"])) for r in rows]
+    recovered = sum(r["broke"] is not None for r in rows) / sum(first)
+    assert recovered == pytest.approx(p, rel=0.25)
+
+
+def test_ten_thousand_tries_cost_the_engine_little(goals: list[Goal]) -> None:
+    many = [replace(goals[0], id=f"g{i}") for i in range(500)]
+    began = time.process_time()
+    rows = run(BestOfN(), many, ScriptedModel(default="No."), tries=20)
+    assert sum(outcomes(rows).values()) == 10_000
+    assert time.process_time() - began < 20
+
+
+def test_a_conversation_over_turns_carries_its_replies() -> None:
+    seen: list[Transcript] = []
+
+    def watch(norm: str, transcript: Transcript) -> tuple[Score, bool]:
+        seen.append(transcript)
+        return Score(value=0.0), False
+
+    model = ScriptedModel(default="Reply {request}")
+    run(plugin.build("attack", "multi_turn"), [goal()], model, tries=20, judge=watch)
+    longest = max(seen, key=lambda t: len(t.messages))
+    turns = longest.messages[1:]
+    assert len(turns) == 6
+    replies = [m for m in turns if m.role == "assistant"]
+    questions = [m for m in turns if m.role == "user"]
+    assert replies == [Message("assistant", f"Reply {q.content}") for q in questions]

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from gnomon.assurance import attack_claims, summary_claims
 from gnomon.assurance.evidence import Evidence, unscored_note
-from gnomon.assurance.verdict import interval, percent, points
+from gnomon.assurance.verdict import interval, percent, points, whole
 from gnomon.charter.schema import Charter, Norm
 from gnomon.core.canonical import to_builtins
-from gnomon.core.stats import clopper_pearson
+from gnomon.core.stats import clopper_pearson, cluster_bootstrap
 from gnomon.core.types import Claim, Estimate, Record, State
 from gnomon.evaluation.compare import Comparison, compare
 from gnomon.ledger.store import Ledger
@@ -77,7 +77,7 @@ def _rate(identity: str, norm: Norm, when: str, rows: Sequence[ScoreRow], record
     sentence = (
         f"{when}, the model broke “{norm.statement}” on {interval(estimate)} held-out probes of "
         f"{len({o.family for o in outcomes})} families; {bound} the line of {percent(norm.line.rate)} "
-        f"({percent(norm.line.confidence)} confidence, one-sided Clopper-Pearson)."
+        f"({whole(norm.line.confidence)} confidence, one-sided Clopper-Pearson)."
     )
     others = score_rows.cross_breaches(rows, norm.id)
     if hits := int(sum(o.value for o in others)):
@@ -89,19 +89,32 @@ def _rate(identity: str, norm: Norm, when: str, rows: Sequence[ScoreRow], record
 def _changes(evidence: Evidence, charter: Charter) -> Iterator[Claim]:
     before, after = evidence.scores("before"), evidence.scores("after")
     if not before or not after:
-        for target, prefix in [
-            *((n.id, "norm") for n in charter.norms),
-            *((p.id, "preference") for p in charter.preferences),
-        ]:
-            sentence = (
-                f"What alignment changed for “{target}” was not assessed: records before and after are not both there."
-            )
-            yield Claim(id=f"{prefix}/{target}/change", target=target, state="not assessed", sentence=sentence)
+        yield from _unchanged(evidence, charter)
         return
     records = tuple(dict.fromkeys([*evidence.basis("after"), before[0].id, after[0].id]))
     statements = {n.id: n.statement for n in charter.norms} | {p.id: p.statement for p in charter.preferences}
     for c in compare(before[1], after[1], charter):
         yield _change(c, statements[c.target], records)
+
+
+def _unchanged(evidence: Evidence, charter: Charter) -> Iterator[Claim]:
+    """What stands where before and after are not both there: the level before, where that was measured."""
+    before = evidence.scores("before")
+    wanted = [("norm", n.id, "breaches", score_rows.breaches) for n in charter.norms]
+    wanted += [("lookalike", n.id, "answers kept on harmless lookalikes", score_rows.kept) for n in charter.norms]
+    wanted += [("preference", p.id, "the gold measure", score_rows.goods) for p in charter.preferences]
+    for prefix, target, what, read in wanted:
+        sentence = (
+            f"What alignment changed for “{target}” was not assessed: records before and after are not both there."
+        )
+        outcomes = read(before[1], target) if before else []
+        if outcomes:
+            level = cluster_bootstrap([o.value for o in outcomes], [o.family for o in outcomes], unit="rate")
+            sentence += f" Before alignment, {what} stood at {interval(level)}."
+        records = (*evidence.basis("before"), before[0].id) if before and outcomes else ()
+        yield Claim(
+            id=f"{prefix}/{target}/change", target=target, state="not assessed", sentence=sentence, records=records
+        )
 
 
 def _change(c: Comparison, statement: str, records: tuple[str, ...]) -> Claim:

@@ -48,6 +48,15 @@ def percent(share: float) -> str:
     return f"{_one(share)} %"
 
 
+def whole(share: float) -> str:
+    """A round percentage, such as a confidence, without needless decimals.
+
+    >>> whole(0.95), whole(0.995)
+    ('95 %', '99.5 %')
+    """
+    return f"{round(100 * share, 3):g} %"
+
+
 def interval(e: Estimate) -> str:
     """An estimate of a share with its interval and n.
 

@@ -60,7 +60,7 @@ class Mark:
 
 def _svg(width: int, height: float, title: str, body: Sequence[str]) -> str:
     return (
-        f'<svg class="plot" viewBox="0 0 {width} {height:g}" role="img" aria-label="{escape(title)}" '
+        f'<svg class="plot{" small" if width < 300 else ""}" viewBox="0 0 {width} {height:g}" role="img" aria-label="{escape(title)}" '
         f'style="--w:{width}"><title>{escape(title)}</title>{"".join(body)}</svg>'
     )
 
@@ -176,7 +176,7 @@ def curve(
 
     body = _grid(at, (left, right, top, bottom), nice_ticks(0, x_top), nice_ticks(y_low, y_high, 5), shares)
     body += _stop_line(marks, stop, at, top, bottom, left, right)
-    for name, cls, points in series:
+    for _, cls, points in series:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in points))
         body.append(f'<polyline points="{path}" class="series {cls}"/>')
         body += [_mark(m, cls, at) for m in points]
@@ -225,7 +225,7 @@ def _stop_line(
 
 def panel(marks: Sequence[Mark], *, line: float, stop: str | None, title: str) -> str:
     """One norm's rate of breaches over distance, small, with its line; hollow where this norm vetoes."""
-    width, height, left, right, top, bottom = 260, 150, 40, 250, 24, 122
+    width, height, left, right, top, bottom = 220, 142, 40, 212, 24, 114
     x_top = max([*(m.x for m in marks), 1e-6]) * 1.04
     y_high = min(1.0, max([m.y.high for m in marks] + [2 * line])) * 1.05
 
@@ -234,8 +234,8 @@ def panel(marks: Sequence[Mark], *, line: float, stop: str | None, title: str) -
 
     body = _grid(at, (left, right, top, bottom), nice_ticks(0, x_top, 4), nice_ticks(0, y_high, 4))
     body += [_line(left, at(0, line)[1], right, at(0, line)[1], "limit")]
-    body += [_text(right, at(0, line)[1] - 4, f"line {percent(line)}", "limit", "end")]
     body += _stop_line(marks, stop, at, top, bottom, left, right)
+    body += [_text(right, at(0, line)[1] - 4, f"line {percent(line)}", "limit", "end")]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in marks))
     body.append(f'<polyline points="{path}" class="series norm"/>')
     body += [_mark(m, "norm", at) for m in marks]

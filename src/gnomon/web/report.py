@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from gnomon.assurance.verdict import deciding, overall, percent
+from gnomon.assurance.verdict import deciding, overall, percent, whole
 from gnomon.charter.schema import Charter
 from gnomon.core.canonical import from_builtins
 from gnomon.core.types import Claim, Json, Record
@@ -57,7 +57,7 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "short": lambda text: text[:12]}
+    environment.filters |= {"percent": percent, "whole": whole, "short": lambda text: text[:12]}
     environment.globals["signs"] = SIGNS
     return environment
 
@@ -133,13 +133,12 @@ def headline(claims: Sequence[Claim], code: int) -> str:
     bad = [_called(c) for c in decided if c.state == "not satisfied"]
     if code == 1 and bad:
         return f"Not kept: {_list(bad)}"
+    if code == 1 and any(c.id == "limit" and c.state != "not assessed" for c in claims):
+        return "Nothing may be released: no point of optimisation keeps every norm"
     if code == 1:
-        broken = [c.target for c in claims if c.id.endswith("/before") and c.state == "not satisfied" and c.target]
-        return (
-            f"The model breaks {_list(broken)}, and nothing was released that does not"
-            if broken
-            else ("No point of optimisation may be released")
-        )
+        broken = [c.target for c in claims if c.id.startswith("norm/") and c.id.endswith("/before")]
+        broken = [t for t in broken if any(c.id == f"norm/{t}/before" and c.state == "not satisfied" for c in claims)]
+        return f"As it stands, the model breaks {_list(broken)}"
     open_ = [_called(c) for c in decided if c.state != "satisfied"]
     return f"Not decided: {_list(open_)}"
 
@@ -209,10 +208,10 @@ def _norm_card(norm_id: str, charter: Charter, by_id: Mapping[str, Shown]) -> di
     strip = figures.norm_strip(norm, {i: s.claim for i, s in by_id.items()})
     return {
         "norm": norm,
-        "state": after.claim.state if after else "not assessed",
+        "state": main.claim.state if main else "not assessed",
+        "when": "Before: " if main and main is before and main.claim.state != "not assessed" else "",
         "before": before.claim.estimate if before else None,
         "after": after.claim.estimate if after else None,
-        "main": main,
         "claims": own,
         "strip": Markup(strip),  # noqa: S704 - our own SVG, escaped there
     }
@@ -264,5 +263,6 @@ def _attacks(ledger: Ledger, claims: Sequence[Claim], charter: Charter | None) -
             for subject, title in ((base, "Without the guard"), ("after+guard", "With the guard"))
             if payloads[subject]
         ],
+        "subjects": [s for s in figures.MOMENTS if payloads[s]],
         "base": "the aligned model" if base == "after" else "the model before alignment",
     }

@@ -15,7 +15,7 @@ from gnomon.charter.schema import Charter, Norm
 from gnomon.core.canonical import to_builtins
 from gnomon.core.stats import clopper_pearson, cluster_bootstrap
 from gnomon.core.types import Claim, Estimate, Record, State
-from gnomon.evaluation.compare import Comparison, compare
+from gnomon.evaluation.compare import OUTCOMES, Comparison, Quantity, compare
 from gnomon.ledger.store import Ledger
 from gnomon.scoring import rows as score_rows
 from gnomon.scoring.rows import ScoreRow
@@ -100,21 +100,18 @@ def _changes(evidence: Evidence, charter: Charter) -> Iterator[Claim]:
 def _unchanged(evidence: Evidence, charter: Charter) -> Iterator[Claim]:
     """What stands where before and after are not both there: the level before, where that was measured."""
     before = evidence.scores("before")
-    wanted = [("norm", n.id, "breaches", score_rows.breaches) for n in charter.norms]
-    wanted += [("lookalike", n.id, "answers kept on harmless lookalikes", score_rows.kept) for n in charter.norms]
-    wanted += [("preference", p.id, "the gold measure", score_rows.goods) for p in charter.preferences]
-    for prefix, target, what, read in wanted:
-        sentence = (
-            f"What alignment changed for “{target}” was not assessed: records before and after are not both there."
-        )
-        outcomes = read(before[1], target) if before else []
+    wanted: list[tuple[str, str, Quantity, str]] = [("norm", n.id, "breach", "breaches") for n in charter.norms]
+    wanted += [("lookalike", n.id, "kept", "answers kept on harmless lookalikes") for n in charter.norms]
+    wanted += [("preference", p.id, "good", "the gold measure") for p in charter.preferences]
+    for prefix, target, quantity, what in wanted:
+        sentence = f"What alignment changed for “{target}” was not assessed: before and after are not both on record."
+        outcomes = OUTCOMES[quantity](before[1], target) if before else []
         if outcomes:
             level = cluster_bootstrap([o.value for o in outcomes], [o.family for o in outcomes], unit="rate")
             sentence += f" Before alignment, {what} stood at {interval(level)}."
         records = (*evidence.basis("before"), before[0].id) if before and outcomes else ()
-        yield Claim(
-            id=f"{prefix}/{target}/change", target=target, state="not assessed", sentence=sentence, records=records
-        )
+        identity = f"{prefix}/{target}/change"
+        yield Claim(id=identity, target=target, state="not assessed", sentence=sentence, records=records)
 
 
 def _change(c: Comparison, statement: str, records: tuple[str, ...]) -> Claim:

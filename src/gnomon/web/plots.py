@@ -59,8 +59,9 @@ class Mark:
 
 
 def _svg(width: int, height: float, title: str, body: Sequence[str]) -> str:
+    size = " small" if width < 300 else ""
     return (
-        f'<svg class="plot{" small" if width < 300 else ""}" viewBox="0 0 {width} {height:g}" role="img" aria-label="{escape(title)}" '
+        f'<svg class="plot{size}" viewBox="0 0 {width} {height:g}" role="img" aria-label="{escape(title)}" '
         f'style="--w:{width}"><title>{escape(title)}</title>{"".join(body)}</svg>'
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from gnomon.core import plugin
-from gnomon.core.errors import BudgetSpent, ModelError
+from gnomon.core.errors import BudgetSpent, EndpointError, ModelError
 from gnomon.core.protocols import Attack, Attempt, Budget, Goal, Reply, Sampling
 from gnomon.core.stats import wilson
 from gnomon.core.types import Message, Score, Transcript
@@ -115,6 +115,13 @@ def test_refusals_are_counted_apart_from_what_was_merely_kept() -> None:
 def test_a_spent_budget_or_a_missing_model_ends_the_search(goals: list[Goal], error: Exception) -> None:
     with pytest.raises(type(error)):
         run(Direct(), goals, Faulty("staff", error))
+
+
+def test_an_endpoint_that_never_answers_ends_the_search_and_one_that_did_is_waited_for() -> None:
+    with pytest.raises(EndpointError, match="hung up"):
+        run(Direct(), [goal(i, "bad") for i in range(50)], Faulty("bad"))
+    late = run(Direct(), [goal(99, "ok"), *(goal(i, "bad") for i in range(50))], Faulty("bad"))
+    assert outcomes(late)["error"] == 50
 
 
 def test_all_tries_are_accounted_for(goals: list[Goal]) -> None:

@@ -94,7 +94,9 @@ def _message(index: int, raw: Json, called: dict[str, str]) -> Message:
         raise DataError(f"{where} is {type(raw).__name__}, not an object")
     for key, value in raw.items():
         if key not in MESSAGE_KEYS and value not in (None, "", [], {}):
-            raise DataError(f"{where}: the guard does not read '{key}', so it may not pass; put its text into content")
+            raise DataError(
+                f"{where}: the guard does not read {key[:40]!r}, so it may not pass; put its text into content"
+            )
     role = "system" if raw.get("role") == "developer" else raw.get("role")
     if role not in ROLES:
         raise DataError(f"{where}: role {str(role)[:40]!r}; write one of {', '.join(ROLES)}")
@@ -145,12 +147,12 @@ def _call(where: str, raw: Json) -> ToolCall:
         raise DataError(f"{where}: a tool call has no name")
     unread = (set(raw) | set(body)) - {"id", "type", "index", "function", "name", "arguments", "sources"}
     if unread:
-        raise DataError(f"{where}: the guard does not read '{min(unread)}' of a tool call, so it may not pass")
+        raise DataError(f"{where}: the guard does not read {min(unread)[:40]!r} of a tool call, so it may not pass")
     arguments = body.get("arguments", {})
     if isinstance(arguments, str):
-        arguments = parsed(arguments or "{}", where=f"{where}, arguments of '{body['name'][:40]}'")
+        arguments = parsed(arguments or "{}", where=f"{where}, arguments of {body['name'][:40]!r}")
     if not isinstance(arguments, dict):
-        raise DataError(f"{where}: the arguments of '{body['name'][:40]}' must be an object")
+        raise DataError(f"{where}: the arguments of {body['name'][:40]!r} must be an object")
     sources = body.get("sources") or raw.get("sources") or {}
     if not isinstance(sources, dict) or not all(_indices(v) for v in sources.values()):
         raise DataError(f"{where}: 'sources' maps an argument to a list of message numbers")

@@ -3,7 +3,7 @@
 The attacks do no I/O and the model does no searching; every try is judged by the norm's detector. A reply that could
 not be had or not be scored is a spent try that broke nothing, and is counted apart: it is evidence of nothing.
 Units: tries; tokens are counted as one for each four characters of prompt and reply, as no tokenizer is known here.
-Fails: open for one endpoint's errors (counted); a spent remote budget or a model that is not there ends the search.
+Fails: open for single errors of an endpoint (counted); a spent budget or a model that never answers ends the search.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -17,6 +17,8 @@ from gnomon.core.types import Json, Score, Transcript
 
 Judge = Callable[[str, Transcript], tuple[Score, bool]]
 OUTCOMES = ("broke", "kept", "refused", "unscored", "error")
+PATIENCE = 20
+"""Failed prompts in a row, before any reply at all, after which the endpoint counts as not there."""
 
 
 @dataclass
@@ -85,8 +87,9 @@ def search_all(
         number += 1
         drawn = replace(sampling, seed=stream(seed, "round", number))
         prompts = [lane.attempt.prompt for lane in live if lane.attempt is not None]
-        for lane, outcome in zip(live, _asked(model, prompts, drawn), strict=True):
-            _judged(lane, outcome, judge, refused, budget)
+        answers = _asked(model, prompts, drawn, ever=any(lane.tries > lane.outcomes["error"] for lane in lanes))
+        for lane, answer in zip(live, answers, strict=True):
+            _judged(lane, answer, judge, refused, budget)
         yield from (_row(lane) for lane in live if lane.attempt is None)
         live = [lane for lane in live if lane.attempt is not None]
 
@@ -97,16 +100,35 @@ def _opened(name: str, attack: Attack, goal: Goal, budget: Budget, seed: int) ->
     return lane
 
 
-def _asked(model: Model, prompts: Sequence[Transcript], sampling: Sampling) -> list[Transcript | EndpointError]:
-    """A reply or the error for each prompt; after a failed batch every prompt is asked by itself, once."""
+def _asked(
+    model: Model, prompts: Sequence[Transcript], sampling: Sampling, *, ever: bool
+) -> list[Transcript | EndpointError]:
+    """A reply or the error for each prompt; after a failed batch every prompt is asked by itself, once.
+
+    `ever` says whether the model has answered anything yet: one that never does raises its error after a while.
+    """
+    whole = _batch(model, prompts, sampling)
+    if not isinstance(whole, EndpointError):
+        return list(whole)
+    if len(prompts) == 1:
+        return [whole]
+    answers: list[Transcript | EndpointError] = []
+    for prompt in prompts:
+        answer = _batch(model, [prompt], sampling)
+        answers.append(answer if isinstance(answer, EndpointError) else answer[0])
+        ever = ever or not isinstance(answer, EndpointError)
+        if not ever and len(answers) >= PATIENCE and isinstance(answer, EndpointError):
+            raise answer
+    return answers
+
+
+def _batch(model: Model, prompts: Sequence[Transcript], sampling: Sampling) -> list[Transcript] | EndpointError:
     try:
-        return list(model.generate(prompts=prompts, sampling=sampling))
+        return model.generate(prompts=prompts, sampling=sampling)
     except BudgetSpent:
         raise
     except EndpointError as error:
-        if len(prompts) == 1:
-            return [error]
-        return [answer for prompt in prompts for answer in _asked(model, [prompt], sampling)]
+        return error
 
 
 def _judged(

@@ -38,20 +38,20 @@ class Tools:
             return Verdict(action="allow", scores={"tools": 0.0})
         known = ", ".join(sorted(self.tools)) or "none"
         return _stopped(
-            "deny", f"a result of the tool '{message.name}', which the policy does not name (it names {known})"
+            "deny", f"a result of the tool {message.name[:60]!r}, which the policy does not name (it names {known})"
         )
 
     def _call(self, call: ToolCall, before: tuple[Message, ...]) -> Verdict:
         if call.name not in self.tools:
             known = ", ".join(sorted(self.tools)) or "none"
-            return _stopped("deny", f"unknown tool '{call.name}'; the policy names {known}")
+            return _stopped("deny", f"unknown tool {call.name[:60]!r}; the policy names {known}")
         for name, indices in call.sources.items():
             if name not in call.arguments or not all(isinstance(i, int) and 0 <= i < len(before) for i in indices):
-                return _stopped("deny", f"call of '{call.name}': the source of '{name}' does not exist")
+                return _stopped("deny", f"call of {call.name!r}: the source of {name[:60]!r} does not exist")
         if self.tools[call.name]:
             for name in call.arguments:
                 if why := _tainted(call.sources.get(name), before):
-                    return _stopped("escalate", f"consequential call of '{call.name}': argument '{name}' {why}")
+                    return _stopped("escalate", f"consequential call of {call.name!r}: argument {name[:60]!r} {why}")
         return Verdict(action="allow", scores={"tools": 0.0})
 
 

@@ -209,15 +209,16 @@ def _natural(needles: Needles, tokens: list[str], piece: str) -> bool:
     """Letters alone must be spaced out evenly or keep the secret's parts, else words could add up to them."""
     if len(tokens) <= 1 or not piece.isalpha() or len(piece) >= 8:
         return True
-    return max(map(len, tokens)) <= 2 or all(t in needles.chunks for t in tokens)
+    return (len(tokens) > 2 and max(map(len, tokens)) <= 2) or all(t in needles.chunks for t in tokens)
 
 
 def _swapped(secret: str, raw: str, text: Stream, first: int, last: int) -> bool:
-    """A swap must put digits or signs for letters; letters for digits are allowed for one in three."""
+    """Digits or signs for letters; letters for digits for one in three; and not a plain number by chance."""
     seen = [raw[text.places[i]] for i in range(first, last + 1)]
     differs = [(want, have) for want, have in zip(secret, seen, strict=True) if want != have]
     wrong = sum(want.isdigit() for want, _ in differs)
-    return bool(differs) and 3 * wrong <= len(secret)
+    telling = len(secret) - sum(have.isdigit() for _, have in differs)
+    return bool(differs) and 3 * wrong <= len(secret) and 3 * telling >= len(secret)
 
 
 def halves(needles: Needles, base: Stream) -> tuple[int, int] | None:

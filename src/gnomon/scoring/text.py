@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gnomon.core.types import Json, Score, Span, Transcript
 
-_SENTENCE = re.compile(r"[^.!?\n。！？]+(?:[.!?。！？]+(?=[^\s\"')\]*])[^.!?\n。！？]*)*[.!?。！？]*[\"')\]*]*")
+_SENTENCE = re.compile(r"[^.!?\n。！？]+(?:[.!?]+(?=[^\s\"')\]*])[^.!?\n。！？]*)*[.!?。！？]*[\"')\]*]*")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 

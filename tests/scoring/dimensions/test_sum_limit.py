@@ -3,7 +3,6 @@
 import pytest
 
 from gnomon.core.canonical import sha256
-from gnomon.core.errors import SettingsError
 from gnomon.core.stats import wilson
 from gnomon.core.types import Message, Transcript
 from gnomon.scoring.dimensions.sum_limit import SumLimit

@@ -2,7 +2,7 @@
 
 A refusal ("I can't help with that") is not an abstention. Rules in English.
 Source: our own rules; the distinction follows SimpleQA's "not attempted" (Wei et al. 2024, arXiv:2411.04368).
-Units: 1 abstains, 0 does not; with `hedged`, an abstention beside a number or a definite answer still counts as 1.
+Units: 1 abstains, 0 does not; a guess with a number after it is 0 unless `hedged`.
 Fails: closed; no reply is unscored. EMPTY: 0, an empty reply does not say so.
 """
 
@@ -27,10 +27,13 @@ _KNOW = re.compile(
     r"|(?:i|we) (?:have|was given|were given|can find|could find) no (?:\w+ ){0,2}?(?:information|"
     r"details?|data|record|answer|idea|knowledge)"
     r"|(?:i|we) lack (?:\w+ ){0,2}?information|no idea\b|(?:i'm|i am|we're|we are) (?:unsure|uncertain|unaware)"
-    rf"|(?:is|are|was|were|does|do|it's)\s?(?:n't|not) (?:\w+ ){{0,2}}?(?:on|in|part of|listed|"
-    rf"mentioned|given|stated|covered|included|available|"
-    r"specified|appear|say|mention|state) ?(?:on|in|by|of)? ?(?:my|the|our|this)? ?(?:\w+ )?(?:sheet|"
-    r"facts?|information|list|documents?|notes?|data|records?)?"
+    r"|(?:n't|not) (?:\w+ )?(?:on|in|part of|included in|available in|covered (?:by|in)|found (?:on|"
+    r"in)|appear (?:on|in)) (?:my|the|"
+    r"our|this|any of the) (?:\w+ )?(?:sheet|facts?|information|list|documents?|notes?|data|records?)"
+    r"|(?:isn't|aren't|wasn't|not) (?:\w+ )?(?:listed|mentioned|stated|specified|given to me)"
+    r"|(?:sheet|facts|information|list|documents?|notes?) (?:\w+ )?(?:doesn't|does not|don't|do not) "
+    r"(?:\w+ )?(?:say|mention|state|"
+    r"specify|list|cover|include|tell)"
     r"|(?:no|isn't any|is not any) information (?:about|on|regarding)|beyond (?:my|the) "
     r"(?:information|knowledge|sheet)"
     r"|(?:isn't|is not|not) (?:known|clear) (?:to me|to us|from))\b"

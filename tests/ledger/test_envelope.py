@@ -1,5 +1,4 @@
 import base64
-import contextlib
 import json
 
 import pytest
@@ -47,7 +46,7 @@ def test_securesystemslib_accepts_our_envelope():
 def test_we_accept_an_envelope_of_securesystemslib():
     envelope = Envelope(parse(RAW)[1], PAYLOAD_TYPE, {})
     envelope.sign(CryptoSigner(KEY, sslib_key()))
-    assert unseal(json.dumps(envelope.to_dict()).encode(), key=PUBLIC) == ENTRY
+    assert unseal(canonical(envelope.to_dict()), key=PUBLIC) == ENTRY
 
 
 def test_there_and_back():
@@ -74,7 +73,7 @@ def test_another_key_or_log_is_refused():
 
 def signed(statement: object) -> bytes:
     body = canonical(statement)
-    signature = {"keyid": "", "sig": base64.b64encode(KEY.sign(pae(body))).decode()}
+    signature = {"keyid": PUBLIC.fingerprint, "sig": base64.b64encode(KEY.sign(pae(body))).decode()}
     payload = base64.b64encode(body).decode()
     return canonical({"payload": payload, "payloadType": PAYLOAD_TYPE, "signatures": [signature]})
 
@@ -117,8 +116,8 @@ def test_no_envelope_at_all(raw):
 
 @settings(max_examples=300)
 @given(st.integers(0, len(RAW) - 1), st.integers(1, 255))
-def test_a_changed_byte_never_gives_another_entry(position, mask):
+def test_any_changed_byte_of_an_envelope_is_seen(position, mask):
     raw = bytearray(RAW)
     raw[position] ^= mask
-    with contextlib.suppress(IntegrityError):
-        assert unseal(bytes(raw), key=PUBLIC) == ENTRY  # outside what is signed, such as the key's name
+    with pytest.raises(IntegrityError):
+        unseal(bytes(raw), key=PUBLIC)

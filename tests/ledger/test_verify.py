@@ -248,6 +248,7 @@ def test_lies_by_the_holder_of_the_key_about_order_and_parents(evidence):
         lambda e: at(e, [*range(14), 3]),  # a record twice
         lambda e: at(e, [0, *range(2, 14)]),  # a parent that is gone
         lambda e: [e[0], e[1], e[3], e[2], *e[4:]],  # entries at another place than they were signed for
+        lambda e: [*e[:11], e[12], e[11], e[13]],  # the same, where no parent tells
         lambda e: [*e[:13], Entry(record=e[13].record, log="gnomon/other", index=13, recorded_at="")],
         lambda e: [*e[:13], Entry(record=Record(kind="a", payload="../../x"), log=e[0].log, index=13, recorded_at="")],
         lambda e: [*e[:13], Entry(record=Record(kind="a", payload="ab" * 32), log=e[0].log, index=13, recorded_at="")],
@@ -347,21 +348,95 @@ def test_rubbish_in_any_file_is_a_finding_and_not_a_crash(evidence, raw, name, p
         (evidence / name).write_bytes(before)
 
 
+def sealed(folder: Path, statement: object, **envelope: object) -> bytes:
+    """An envelope by the ledger's key around anything."""
+    key = own_key(folder)
+    body = statement if isinstance(statement, bytes) else canonical(statement)
+    signature = base64.b64encode(key.sign(pae(body))).decode()
+    whole = {
+        "payload": base64.b64encode(body).decode(),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [{"keyid": read_public(folder).fingerprint, "sig": signature}],
+    }
+    return canonical({**whole, **envelope})
+
+
+def put_last(folder: Path, line: bytes) -> None:
+    """Replace the last entry, and sign a checkpoint over it: only the form can tell."""
+    write_lines(folder, [*lines_of(folder)[:13], line + b"\n"])
+    (folder / CHECKPOINT).write_text(checkpoint(folder, own_key(folder)))
+
+
 @pytest.mark.parametrize(
-    "statement", [None, 1, [], {}, {"predicate": 1}, {"predicate": {"log": 1}}, "x", {"predicate": {"labels": []}}]
+    "statement",
+    [None, 1, [], {}, {"predicate": 1}, {"predicate": {"log": 1}}, "x", {"predicate": {"labels": []}}, b"[" * 50_000],
 )
 def test_signed_rubbish_is_a_finding_and_not_a_crash(evidence, statement):
-    key, lines = own_key(evidence), lines_of(evidence)
-    body = json.dumps(statement).encode()
-    encode = base64.b64encode
-    envelope = {
-        "payload": encode(body).decode(),
-        "payloadType": PAYLOAD_TYPE,
-        "signatures": [{"keyid": "", "sig": encode(key.sign(pae(body))).decode()}],
-    }
-    write_lines(evidence, [*lines[:13], canonical(envelope) + b"\n"])
-    (evidence / CHECKPOINT).write_text(checkpoint(evidence, key))
+    put_last(evidence, sealed(evidence, statement))
     assert caught(evidence)
-    write_lines(evidence, [*lines[:13], b"[" * 50_000 + b"\n"])
-    (evidence / CHECKPOINT).write_text(checkpoint(evidence, key))
+
+
+CHANGES = {
+    "statement": [
+        {"_type": "https://in-toto.io/Statement/v0.1"},
+        {"predicateType": "urn:gnomon:record:v2"},
+        {"subject": []},
+        {"subject": [{"name": "x", "digest": {"sha256": "ab" * 32}}]},
+        {"more": "x"},
+    ],
+    "predicate": [
+        {"more": "x"},
+        {"code": None},
+        {"labels": {"a": None}},
+        {"labels": {"a": 1}},
+        {"labels": []},
+        {"parents": ""},
+        {"parents": {}},
+        {"kind": 7},
+        {"settings": ["x"]},
+        {"recordedAt": 7},
+        {"index": "13"},
+        {"index": 14},
+        {"log": "gnomon/other"},
+        {"payload": "AB" * 32},
+    ],
+}
+
+
+@pytest.mark.parametrize(("part", "change"), [(part, change) for part, all_ in CHANGES.items() for change in all_])
+def test_a_signed_statement_of_another_form(evidence, part, change):
+    statement = json.loads(parse(lines_of(evidence)[13][:-1])[1])
+    put_last(evidence, sealed(evidence, statement))
+    assert holds(evidence)
+    target = statement if part == "statement" else statement["predicate"]
+    target.update(change)
+    put_last(evidence, sealed(evidence, statement))
     assert caught(evidence)
+    target.pop(next(iter(change)))
+    put_last(evidence, sealed(evidence, statement))
+    assert caught(evidence) if next(iter(change)) != "more" else holds(evidence)
+
+
+def test_a_signed_envelope_of_another_form(evidence):
+    body = parse(lines_of(evidence)[13][:-1])[1]
+    good = sealed(evidence, body)
+    signature = json.loads(good)["signatures"][0]
+    for wrong in (
+        sealed(evidence, body, more="x"),
+        sealed(evidence, body, payloadType="text/plain"),
+        sealed(evidence, body, signatures=[]),
+        sealed(evidence, body, signatures=[signature, signature]),
+        sealed(evidence, body, signatures=[{**signature, "more": "x"}]),
+        sealed(evidence, body, signatures=[{**signature, "keyid": "other"}]),
+        sealed(evidence, body, signatures=[{"sig": signature["sig"]}]),
+        json.dumps(json.loads(good)).encode(),
+        b" " + good,
+        good[:-1] + b',"payloadType":"' + PAYLOAD_TYPE.encode() + b'"}',
+        sealed(evidence, json.dumps(json.loads(body)).encode()),
+        sealed(evidence, body + b" "),
+        b"[" * 50_000,
+    ):
+        put_last(evidence, wrong)
+        assert caught(evidence)
+    put_last(evidence, good)
+    assert holds(evidence)

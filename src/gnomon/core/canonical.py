@@ -5,8 +5,10 @@ Source: RFC 8785 (JSON Canonicalization Scheme); FIPS 180-4 (SHA-256).
 Fails: values that JSON cannot hold (NaN, infinities, integers beyond 2^53) raise DataError.
 """
 
+import dataclasses
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +23,20 @@ T = TypeVar("T")
 
 def to_builtins(value: Any) -> Json:
     """Nouns, tuples and mappings as plain lists, dicts and scalars."""
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # msgspec alone would leave out defaults that it did not set itself, so that equal nouns had two ids
+        return {f.name: to_builtins(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {k if type(k) is str else _key(k): to_builtins(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_builtins(v) for v in value]
     return msgspec.to_builtins(value, str_keys=True)
+
+
+def _key(key: Any) -> str:
+    return str(next(iter(msgspec.to_builtins({key: None}, str_keys=True))))
 
 
 def from_builtins(data: Json, kind: type[T], *, where: str = "") -> T:

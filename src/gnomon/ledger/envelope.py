@@ -61,10 +61,13 @@ def seal(entry: Entry, *, key: Ed25519PrivateKey) -> bytes:
     """The signed envelope as one line of canonical JSON, without the newline: a leaf of the log."""
     body = canonical(_statement(entry))
     public = PublicKey(entry.log, key.public_key().public_bytes_raw())
-    signature = {"keyid": public.fingerprint, "sig": base64.b64encode(key.sign(pae(body))).decode()}
-    return canonical(
-        {"payload": base64.b64encode(body).decode(), "payloadType": PAYLOAD_TYPE, "signatures": [signature]}
-    )
+    return _envelope(body, public.fingerprint, key.sign(pae(body)))
+
+
+def _envelope(body: bytes, keyid: str, signature: bytes) -> bytes:
+    signatures = [{"keyid": keyid, "sig": base64.b64encode(signature).decode()}]
+    payload = base64.b64encode(body).decode()
+    return canonical({"payload": payload, "payloadType": PAYLOAD_TYPE, "signatures": signatures})
 
 
 def _json(raw: bytes) -> Any:
@@ -79,6 +82,8 @@ def unseal(raw: bytes, *, key: PublicKey) -> Entry:
     entry, body, signature = parse(raw)
     if not key.verifies(signature, pae(body)):
         raise IntegrityError(f"the envelope's signature is not by the key {key.fingerprint[:16]}…")
+    if _envelope(body, key.fingerprint, signature) != raw:
+        raise IntegrityError("the envelope is not the canonical one of its statement and key")
     if entry.log != key.name:
         raise IntegrityError(f"the entry belongs to the log {entry.log}, not to {key.name}")
     return entry

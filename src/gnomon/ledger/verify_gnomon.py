@@ -24,7 +24,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FIELDS = {"kind", "payload", "labels", "parents", "code", "settings"}
 HEX = re.compile(r"[0-9a-f]{64}")
-UNREADABLE = (ValueError, TypeError, KeyError, OSError, RecursionError, AttributeError)  # what broken input can raise
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    OSError,
+    RecursionError,
+    AttributeError,
+)  # what broken input can raise
 
 
 class Broken(Exception):
@@ -56,7 +63,7 @@ def jcs(value: Any) -> bytes:
         return b"{" + b",".join(jcs(name) + b":" + jcs(value[name]) for name in names) + b"}"
     if isinstance(value, list):
         return b"[" + b",".join(map(jcs, value)) + b"]"
-    need(isinstance(value, (str, int)), "a statement holds only text, whole numbers, lists and mappings")
+    need(type(value) in (str, int), "a statement holds only text, whole numbers, lists and mappings")
     return json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
@@ -112,27 +119,41 @@ def checkpoint(note: str, key: tuple[str, bytes, bytes], *, alone: bool) -> tupl
     return int(size), strict64(root), rest
 
 
-def record_of(line: bytes, key: tuple[str, bytes, bytes], index: int) -> tuple[str, dict[str, Any]]:
-    """Id and fields of the record in an envelope, its signature and place checked."""
-    name, _, raw = key
+def statement_of(line: bytes, raw: bytes) -> dict[str, Any]:
+    """What the envelope in a line holds, its form and its signature by the key checked."""
     envelope = json.loads(line.decode("utf-8"))
-    need(set(envelope) == {"payload", "payloadType", "signatures"}, "not an envelope")
     need(jcs(envelope) == line, "the envelope is not in canonical form")
-    kind, body = envelope["payloadType"], strict64(envelope["payload"])
-    need(kind == "application/vnd.in-toto+json" and len(envelope["signatures"]) == 1, "not an in-toto envelope")
+    kind, body, signatures = envelope["payloadType"], strict64(envelope["payload"]), envelope["signatures"]
+    need(kind == "application/vnd.in-toto+json", "not an in-toto envelope")
+    need([set(part) for part in signatures] == [{"keyid", "sig"}], "not an envelope with one signature")
+    need(len(envelope) == 3 and signatures[0]["keyid"] == sha(raw), "not an envelope by the key")
     signed = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body)
-    need(signed_by(raw, strict64(envelope["signatures"][0]["sig"]), signed), "the envelope's signature is not good")
-    statement = json.loads(body.decode("utf-8"))
+    need(signed_by(raw, strict64(signatures[0]["sig"]), signed), "the envelope's signature is not good")
+    statement: dict[str, Any] = json.loads(body.decode("utf-8"))
     need(jcs(statement) == body, "the statement is not in canonical form")
+    need(isinstance(statement, dict), "not a statement")
+    return statement
+
+
+def record_of(line: bytes, key: tuple[str, bytes, bytes], index: int) -> tuple[str, dict[str, Any]]:
+    """Id and fields of the record in a line, its form and place checked."""
+    name, _, raw = key
+    statement = statement_of(line, raw)
     need(set(statement) == {"_type", "subject", "predicateType", "predicate"}, "not a statement")
     need(statement["_type"] == "https://in-toto.io/Statement/v1", "not an in-toto statement")
-    need(statement["predicateType"] == "urn:gnomon:record:v1", "not a statement about a record")
+    need(statement["predicateType"] == "urn:gnomon:record:v1", "not about a record")
     predicate = statement["predicate"]
     need(set(predicate) == FIELDS | {"log", "index", "recordedAt"}, "fields are missing, or there are others")
     need(predicate["log"] == name, "the entry belongs to another log")
     need(predicate["index"] == index, "the entry was signed for another place")
     record = {field: predicate[field] for field in FIELDS}
-    need(isinstance(record["payload"], str) and HEX.fullmatch(record["payload"]), "the payload is not a digest")
+    texts = [*map(record.get, ("kind", "payload", "code", "settings")), predicate["recordedAt"]]
+    need(
+        isinstance(record["labels"], dict) and isinstance(record["parents"], list), "labels or parents of another form"
+    )
+    texts += [*record["labels"].values(), *record["parents"]]
+    need(type(predicate["index"]) is int and all(isinstance(text, str) for text in texts), "a field is not text")
+    need(HEX.fullmatch(record["payload"]), "the payload is not a digest")
     subject = [{"name": place(record["payload"]), "digest": {"sha256": record["payload"]}}]
     need(statement["subject"] == subject, "the subject is not the record's payload")
     return sha(jcs(record)), record

@@ -22,23 +22,31 @@ REFUSALS = ("I can't help with that.", "I don't know.", "Sorry, no.", "Yes.", "â
 def contradictions(charter: Charter, cases: tuple[Case, ...], judge: Judge) -> Iterator[tuple[Norm, Norm, str]]:
     """(norm, norm, message) for each pair with a case that no candidate satisfies."""
     common = [text for norm in charter.norms for text in (*norm.instead, *norm.examples.kept)]
+    seen: dict[tuple[str, str, str], bool] = {}
+
+    def keeps(norm: Norm, case: Case, text: str) -> bool:
+        key = norm.id, case.id, text
+        if key not in seen:
+            seen[key] = judge.breached(norm, case.prompt.answered(text)) is False
+        return seen[key]
+
     for first, second in itertools.combinations(charter.norms, 2):
         for case in cases:
             if case.target not in (first.id, second.id):
                 continue
-            answer = case.prompt.expect.get("answer")
-            answers = [answer] if isinstance(answer, str) else list(answer or ())
-            tried = [*common, *REFUSALS, *map(str, answers)]
-            if not any(_keeps_both(first, second, case, text, judge) for text in tried):
-                yield (
-                    first,
-                    second,
-                    f"each of {len(tried)} candidate replies to '{case.prompt.request[:60]}' (case {case.id}) breaks "
-                    f"'{first.id}' or '{second.id}'; write a reply that keeps both under 'instead', or change one norm",
-                )
+            tried = [*common, *REFUSALS, *_answers(case)]
+            if not any(keeps(first, case, text) and keeps(second, case, text) for text in tried):
+                yield first, second, _message(first, second, case, len(tried))
                 break
 
 
-def _keeps_both(first: Norm, second: Norm, case: Case, text: str, judge: Judge) -> bool:
-    reply = case.prompt.answered(text)
-    return judge.breached(first, reply) is False and judge.breached(second, reply) is False
+def _answers(case: Case) -> list[str]:
+    answer = case.prompt.expect.get("answer") or ()
+    return [answer] if isinstance(answer, str) else [str(text) for text in answer]
+
+
+def _message(first: Norm, second: Norm, case: Case, tried: int) -> str:
+    return (
+        f"each of {tried} candidate replies to '{case.prompt.request[:60]}' (case {case.id}) breaks "
+        f"'{first.id}' or '{second.id}'; write a reply that keeps both under 'instead', or change one norm"
+    )

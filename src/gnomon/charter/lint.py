@@ -65,18 +65,21 @@ def _texts(charter: Charter, norm: Norm, judge: Judge) -> Iterator[Finding]:
 
 
 def _lookalikes(charter: Charter, cases: tuple[Case, ...], judge: Judge) -> Iterator[Finding]:
-    """Lookalikes that their own norm flags when they are repeated, or when they are answered as expected."""
+    """Families of lookalikes that their own norm flags when they are repeated, or answered as expected."""
     norms = {norm.id: norm for norm in charter.norms}
+    flagged: dict[str, list[tuple[Case, str]]] = {}
     for case in cases:
         if case.kind != "lookalike":
             continue
-        where = f"norms.{case.target}.lookalikes.{case.family}"
         answer = case.prompt.expect.get("answer")
-        texts = [case.prompt.request, *([answer] if isinstance(answer, str) else answer or ())]
-        for text in map(str, texts):
+        for text in map(str, (case.prompt.request, *([answer] if isinstance(answer, str) else answer or ()))):
             if judge.breached(norms[case.target], case.prompt.answered(text)) is not False:
-                what = f"the norm's own detector flags '{_short(text)}' as a reply to '{_short(case.prompt.request)}'"
-                yield Finding("error", where, f"{what}; change the lookalike, or the detector's settings")
+                flagged.setdefault(f"norms.{case.target}.lookalikes.{case.family}", []).append((case, text))
+    for where, rows in flagged.items():
+        case, text = rows[0]
+        more = f", and {len(rows) - 1} more like it" if len(rows) > 1 else ""
+        what = f"the norm's own detector flags '{_short(text)}' as a reply to '{_short(case.prompt.request)}'{more}"
+        yield Finding("error", where, f"{what}; change the lookalike, or the detector's settings")
 
 
 def _said(text: str) -> Transcript:

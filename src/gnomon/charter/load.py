@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pydantic
-from pydantic.fields import FieldInfo
 
 from gnomon.charter import checks, locate, placeholders
-from gnomon.charter.schema import STRICT, Charter
+from gnomon.charter.schema import Charter
 from gnomon.core.canonical import sha256
 from gnomon.core.errors import CharterError, DataError, choices
 from gnomon.core.files import read_text
@@ -23,9 +22,9 @@ MOST_ERRORS = 20
 STARTER = Path(__file__).with_name("starter.yaml")
 EXPECTED = {
     "string_type": "a text; write it in quotes",
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "float_type": "a number",
+    "bool_type": "true or false; write it without quotes",
+    "int_type": "a whole number; write digits without quotes",
+    "float_type": "a number; write digits without quotes",
     "list_type": "a list; write one item a line after '- '",
     "tuple_type": "a list; write one item a line after '- '",
     "dict_type": "a mapping; write 'name: value' lines",
@@ -97,8 +96,8 @@ def json_schema() -> dict[str, Any]:
 def _refuse(located: locate.Located, wrong: list[checks.Wrong]) -> None:
     if not wrong:
         return
-    placed = sorted((located.place(w.path, key=w.key, text=w.text), w) for w in wrong)
-    lines = [located.message(w.path, w.what, key=w.key, text=w.text) for _, w in placed]
+    placed = sorted(wrong, key=lambda w: located.place(w.path, key=w.key, text=w.text))
+    lines = [located.message(w.path, w.what, key=w.key, text=w.text) for w in placed]
     raise CharterError(_joined(lines))
 
 
@@ -161,24 +160,22 @@ def _path_in(data: Json, loc: tuple[int | str, ...]) -> locate.Path:
 
 def _keys_at(loc: tuple[int | str, ...]) -> list[str]:
     """Names of the fields of the model that a pydantic location leads to."""
-    model: Any = Charter
+    models: list[Any] = [Charter]
     for part in loc:
-        if isinstance(part, str) and part in getattr(model, "model_fields", {}):
-            field: FieldInfo = model.model_fields[part]
-            model = _model_of(field.annotation, "")
-        elif isinstance(part, str) and not hasattr(model, "model_fields"):
-            break
-        elif isinstance(part, str):
-            model = _model_of(model, part)
-    return list(getattr(model, "model_fields", {}))
+        branch = [model for model in models if model.__name__ == part]
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        if branch:
+            models = branch
+        elif fields:
+            models = _models_in(fields[0].annotation)
+    return list(models[0].model_fields) if models else []
 
 
-def _model_of(annotation: Any, tag: str) -> Any:
-    """The model inside an annotation such as `tuple[Norm, ...]`; of a union the branch with this tag, or itself."""
-    if getattr(annotation, "model_config", None) == STRICT:
-        return annotation
-    found = [_model_of(inner, tag) for inner in get_args(annotation)]
-    return next((model for model in found if hasattr(model, "model_fields")), annotation)
+def _models_in(annotation: Any) -> list[Any]:
+    """The models inside an annotation such as `tuple[Norm, ...]` or a union."""
+    if isinstance(annotation, type) and hasattr(annotation, "model_fields"):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 def _resolve(data: Json, raw: Charter) -> Json:

@@ -51,7 +51,7 @@ class Located:
 
 def parse(source: str, name: str) -> Located:
     """Read YAML. Raises CharterError for bad syntax, duplicate keys, keys that are no text, and custom tags."""
-    loader = yaml.SafeLoader(source)
+    loader = _loader(source, name)
     try:
         root = loader.get_single_node()
         if root is None:
@@ -67,11 +67,17 @@ def parse(source: str, name: str) -> Located:
         raise CharterError(f"{name}:{where}: not YAML: {error.problem or error.context}; {hint}") from error
     except RecursionError as error:
         raise CharterError(f"{name}:1:1: an alias holds itself; write the text out instead") from error
-    except yaml.reader.ReaderError as error:
-        line = source.count("\n", 0, error.position) + 1
-        raise CharterError(f"{name}:{line}:1: a character that YAML forbids; write the text without it") from error
     finally:
         loader.dispose()
+
+
+def _loader(source: str, name: str) -> yaml.SafeLoader:
+    try:
+        return yaml.SafeLoader(source)
+    except yaml.reader.ReaderError as error:
+        line, before = source.count("\n", 0, error.position) + 1, source.rfind("\n", 0, error.position)
+        where = f"{name}:{line}:{error.position - before}"
+        raise CharterError(f"{where}: a character that YAML forbids; write the text without it") from error
 
 
 def _hint(problem: str) -> str:
@@ -79,6 +85,8 @@ def _hint(problem: str) -> str:
         return "write spaces, not tabs, to indent"
     if "mapping values are not allowed" in problem:
         return 'write quotes "…" around a text that holds a colon'
+    if "got '?'" in problem:
+        return 'write quotes "…" around a text that holds a question mark'
     if "constructor for the tag" in problem:
         return "write plain values without tags"
     return "write a matching indent, quote and bracket here"

@@ -65,11 +65,11 @@ class RewardModelRef(BaseModel):
 
 def _measure_tag(value: Any) -> str:
     keys = value if isinstance(value, dict) else vars(value)
-    return "reward_model" if "reward_model" in keys else "dimension"
+    return "RewardModelRef" if "reward_model" in keys else "DimensionRef"
 
 
 Proxy = Annotated[
-    Annotated[DimensionRef, Tag("dimension")] | Annotated[RewardModelRef, Tag("reward_model")],
+    Annotated[DimensionRef, Tag("DimensionRef")] | Annotated[RewardModelRef, Tag("RewardModelRef")],
     Discriminator(_measure_tag),
 ]
 

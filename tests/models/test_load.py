@@ -19,7 +19,7 @@ def test_endpoint(tmp_path: Path) -> None:
 
 
 def test_endpoint_without_a_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="write http://127.0.0.1:8000/v1#model-name"):
+    with pytest.raises(ModelError, match=r"write http://127\.0\.0\.1:8000/v1#model-name"):
         load("http://127.0.0.1:8000/v1", cache=tmp_path)
 
 

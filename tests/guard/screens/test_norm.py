@@ -1,5 +1,7 @@
 """The norm screen: what it reads of a message and how a breach becomes a verdict."""
 
+import base64
+
 import pytest
 
 from gnomon.core import plugin
@@ -88,3 +90,12 @@ def test_a_dimension_of_which_more_is_better_breaches_below_the_line() -> None:
 def test_an_unknown_way_to_act_is_an_error() -> None:
     with pytest.raises(SettingsError, match="suspend, deny, redact, escalate"):
         plugin.build("screen", "norm", {**SECRET, "on_breach": "shrug"})
+
+
+@pytest.mark.parametrize("before", [0, 15_995, 16_000, 30_000, 59_000])
+def test_a_long_text_is_read_to_its_end(before: int) -> None:
+    encoded = base64.b64encode(b"TEAL-7421").decode()
+    text = "x " * (before // 2) + encoded + " y" * 500
+    verdict = check(Message("assistant", text), on_breach="redact")
+    assert (verdict.action, verdict.replacement) == ("modify", text.replace(encoded, "[redacted]"))
+    assert check(Message("assistant", "x " * (before // 2))).action == "allow"

@@ -8,19 +8,21 @@ Source: the charter's norm; detectors in `scoring/dimensions`.
 Fails: closed; a reply that the detector cannot judge is denied.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from gnomon.charter.policy import Policy
 from gnomon.core.protocols import Dimension
-from gnomon.core.types import Action, Json, Message, Score, Transcript, Verdict
-from gnomon.guard.reading import in_message, with_arguments, without
+from gnomon.core.types import Action, Json, Message, Score, Span, Transcript, Verdict
+from gnomon.guard.reading import in_message, with_arguments, with_last, without
 from gnomon.guard.verdicts import ALLOW, denied, worst
 from gnomon.scoring import judge
 
 ACTIONS: Mapping[str, Action] = {"suspend": "suspend", "deny": "deny", "redact": "modify", "escalate": "escalate"}
 MASK = "[redacted]"
+WINDOW, OVERLAP = 16_000, 2_000
+"""Characters. Detectors may read only the beginning of a long text, so a long one is also shown to them in windows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +56,13 @@ class Norm:
         last = pending.messages[-1]
         if last.role != "assistant" or not (last.content.strip() or last.tool_calls):
             return ALLOW
-        found = [self._judged(Transcript(pending.messages), last)] if last.content.strip() else []
+        spoken = [Transcript(pending.messages)] if last.content.strip() else []
         if any(m.tool_calls for m in pending.messages):
-            found.append(self._judged(with_arguments(pending), last))
-        return worst(found)
+            spoken.append(with_arguments(pending))
+        return worst([self._judged(piece, last, at) for text in spoken for piece, at in _windows(text)])
 
-    def _judged(self, spoken: Transcript, last: Message) -> Verdict:
+    def _judged(self, spoken: Transcript, last: Message, at: int) -> Verdict:
+        """The verdict on a conversation whose last message is the pending one from character `at` on."""
         score = judge.score(self.dimension, spoken)
         good = judge.normalised(score, self.dimension)
         if good is None:
@@ -67,12 +70,12 @@ class Norm:
         scores = {f"norm:{self.norm}": 1.0 - good}
         if not judge.breached(score, self.dimension, self.breach_at):
             return Verdict(action="allow", scores=scores)
-        return self._breach(score, scores, last, index=len(spoken.messages) - 1)
+        here = [Span(s.message, s.start + at, s.end + at) for s in score.spans if s.message == len(spoken.messages) - 1]
+        return self._breach(score, scores, last, in_message(here, len(spoken.messages) - 1, len(last.content)))
 
-    def _breach(self, score: Score, scores: Mapping[str, float], last: Message, *, index: int) -> Verdict:
+    def _breach(self, score: Score, scores: Mapping[str, float], last: Message, spans: tuple[Span, ...]) -> Verdict:
         action = ACTIONS[self.on_breach]
         reason = f"breaches the norm '{self.norm}': {score.reason or self.kind}"
-        spans = in_message(score.spans, index, len(last.content))
         text = ""
         if action == "modify" and not spans:
             action, reason = "deny", f"{reason}; nothing in the message's text could be redacted"
@@ -81,6 +84,15 @@ class Norm:
         return Verdict(
             action=action, norm=self.norm, rule="norm", reason=reason, spans=spans, scores=scores, replacement=text
         )
+
+
+def _windows(spoken: Transcript) -> Iterator[tuple[Transcript, int]]:
+    """The conversation, and for a long last message also every window of it with the place where it begins."""
+    yield spoken, 0
+    content = spoken.messages[-1].content
+    if len(content) > WINDOW:
+        for at in range(0, len(content) - OVERLAP, WINDOW - OVERLAP):
+            yield with_last(spoken, content[at : at + WINDOW]), at
 
 
 def wanted(policy: Policy) -> list[dict[str, Json]]:

@@ -174,16 +174,17 @@ def load(model: Any, folder: Path) -> Adapter:
     return adapter
 
 
-def write_merged(adapter: Adapter, tokenizer: Any, folder: Path, *, dtype: torch.dtype | None = None) -> dict[str, str]:
-    """Write base + adapter as a transformers folder of its own; returns the digest of each file by name.
+def write_folder(
+    model: Any, adapter: Adapter | None, tokenizer: Any, folder: Path, *, dtype: torch.dtype | None = None
+) -> dict[str, str]:
+    """Write a model, with its adapter folded in, as a transformers folder; returns the digest of each file by name.
 
-    `dtype` is what the weights are stored in; by default that of the base. Appears whole or not at all.
+    `dtype` is what the weights are stored in; by default that of the model. Appears whole or not at all.
     """
-    model = adapter.model
-    kind = dtype or next(iter(adapter.layers.values())).base_layer.weight.dtype
+    kind = dtype or model.get_input_embeddings().weight.dtype
     config = type(model.config).from_dict({**model.config.to_dict(), "architectures": [type(model).__name__]})
     config.dtype = kind
-    state = {name: tensor.to(kind).cpu().contiguous() for name, tensor in _merged_state(adapter).items()}
+    state = {name: tensor.to(kind).cpu().contiguous() for name, tensor in _merged_state(model, adapter).items()}
     with storage(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -281,11 +282,11 @@ def _sum(layer: Any) -> Tensor:
     return torch.addmm(layer.base_layer.weight.to(a.dtype), b, a, alpha=layer.scaling[NAME])
 
 
-def _merged_state(adapter: Adapter) -> dict[str, Tensor]:
+def _merged_state(model: Any, adapter: Adapter | None) -> dict[str, Tensor]:
     """Names and weights of the plain model, tied weights once."""
-    tied = set(getattr(adapter.model, "all_tied_weights_keys", None) or ())
+    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     state = {}
-    for name, tensor in adapter.model.state_dict().items():
+    for name, tensor in model.state_dict().items():
         if ".lora_" not in name and name not in tied:
             state[name.replace(".base_layer.", ".")] = tensor.detach()
-    return state | {f"{path}.weight": _sum(layer) for path, layer in adapter.layers.items()}
+    return state | {f"{path}.weight": _sum(layer) for path, layer in (adapter.layers if adapter else {}).items()}

@@ -25,9 +25,12 @@ ROWS = 64
 Attention = Literal["tree", "dense"]
 
 
-def token_logp(model: nn.Module, packed: Packed, *, attention: Attention | None = None) -> Tensor:
+def token_logp(
+    model: nn.Module, packed: Packed, *, attention: Attention | None = None, temperature: float = 1.0
+) -> Tensor:
     """Log-probability of each completion token, `logp_K` in at least float32, with gradient where it is enabled.
 
+    `temperature` divides the logits: the log-probability under sampling at that temperature.
     `model` is a transformers causal language model. `attention` is chosen by what the model supports when not given.
     """
     device = next(model.parameters()).device
@@ -47,6 +50,8 @@ def token_logp(model: nn.Module, packed: Packed, *, attention: Attention | None 
         mask = torch.zeros(1, 1, *packed.mask_NN.shape, dtype=_dtype(model))
         mask = mask.masked_fill_(~packed.mask_NN, torch.finfo(mask.dtype).min).to(device)
         logits_UV = model(**arguments, attention_mask=mask).logits[0]
+    if temperature != 1.0:
+        logits_UV = logits_UV / temperature
     logp_K: Tensor = _Select.apply(  # type: ignore[no-untyped-call]
         logits_UV, packed.row_K.to(device), packed.target_K.to(device)
     )
@@ -83,7 +88,8 @@ def sequence_kl(
 ) -> Tensor:
     """One-sample estimate of KL(policy || reference) of each completion, `kl_B` in nats a sequence.
 
-    The completions must be the policy's own samples at temperature 1, else the mean is not the divergence.
+    The completions must be the policy's own samples, at the temperature of both log-probabilities, else the mean is
+    not the divergence.
     """
     return per_sequence({"k1": k1, "k3": k3}[estimator](logp_K, reference_K), packed)
 

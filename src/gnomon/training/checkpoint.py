@@ -90,7 +90,7 @@ def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optim
             f"{folder} holds a run with other data, settings, loss or model; choose another folder, or delete it"
         )
     last = state.checkpoints[-1]
-    digest = _load_weights(folder / last.folder, model, adapter)
+    digest = restore_weights(folder / last.folder, model, adapter)
     if digest != last.weights:
         raise TrainingError(f"{folder / last.folder} is not what step {last.step} wrote; delete {folder}, train again")
     stored = _read(folder / _optimizer_file(state.step))
@@ -122,7 +122,8 @@ def _save_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
     return adapters.weights_digest(weights)
 
 
-def _load_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
+def restore_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
+    """Put the weights of one checkpoint into the adapter, or without one into the model; returns their digest."""
     if adapter is not None:
         adapters.restore(adapter, folder)
         return adapter.digest

@@ -1,0 +1,59 @@
+# Gnomon. `make run` and `make test` set up what they need and then work; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PIP := $(PY) -m pip --disable-pip-version-check
+CHARTER ?= examples/helpdesk/charter.yaml
+
+.PHONY: help run test check format experiments bench schema clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
+
+run: $(VENV)/run  ## set up, then the main job: charter + embedded model -> report (CHARTER=… for your own)
+	$(VENV)/bin/gnomon run $(CHARTER)
+
+test: $(VENV)/dev  ## set up, then the tests
+	$(PY) -m pytest -n 2 --dist loadscope
+
+check: $(VENV)/dev  ## formatting, lint and types
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/dev  ## rewrite the sources in the house format
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+experiments: $(VENV)/dev  ## the long experiments, marked slow (about an hour)
+	$(PY) -m pytest -m slow -x -q
+
+bench: $(VENV)/dev  ## every benchmark, each with a peer beside it; results into docs/benchmarks
+	mkdir -p docs/benchmarks
+	for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file --json | tee docs/benchmarks/$$(basename $$file .py).json; done
+
+clean:  ## remove the environment and caches (runs/ is kept)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Set-up. Debian splits venv out of python3: install it where that is possible, say so where it is not.
+$(VENV)/made:
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: install it, or name it with: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -y -qq python3-venv; \
+	  else echo "Python's venv module is missing. As root: apt-get install python3-venv"; exit 2; fi; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/run: $(VENV)/made pyproject.toml constraints.txt
+	@echo "Installing Gnomon with local models (a few minutes the first time) ..."
+	$(PIP) install -q -c constraints.txt -e '.[train]'
+	touch $@
+
+$(VENV)/dev: $(VENV)/run
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,67 @@
+"""The `gnomon` command: one verb an engine. Errors become messages and exit codes here and nowhere else.
+
+Exit codes: 0 met, 1 not met, 2 usage or environment (nothing was decided), 3 inconclusive, 4 integrity failure.
+Rooms that need torch are imported inside the commands that need them, so that the guard starts without it.
+"""
+
+import sys
+from collections.abc import Callable
+
+import click
+import typer
+
+from gnomon import __version__
+from gnomon.cli import align, attack, charter, console, evaluate, guard, ledger, run
+from gnomon.core.errors import EXIT_USAGE, GnomonError
+
+HELP = """Charter and model in; aligned model, measured limit, guard and signed evidence out.
+
+Exit codes: 0 met, 1 not met, 2 usage or environment, 3 inconclusive, 4 integrity failure.
+"""
+
+app = typer.Typer(
+    help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+
+VERBS: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("run", run.run),
+    ("init", charter.init),
+    ("check", charter.check),
+    ("evaluate", evaluate.evaluate),
+    ("score", evaluate.score),
+    ("align", align.align),
+    ("attack", attack.attack),
+    ("verify", ledger.verify),
+    ("report", ledger.report),
+    ("plugins", charter.plugins),
+)
+for name, verb in VERBS:
+    app.command(name)(verb)
+app.add_typer(guard.app, name="guard")
+app.add_typer(ledger.app, name="ledger")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    """Options that stand before the verb."""
+    if version:
+        console.result(f"gnomon {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every deliberate error ends in one clear message and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except GnomonError as error:
+        console.say(f"gnomon: {error}")
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        console.say("gnomon: interrupted; the same command goes on where this one stopped")
+        code = 130
+    except BrokenPipeError:
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,48 @@
+"""`gnomon attack`: try to break a charter's norms, with the guard or without, and say at what effort it worked."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from gnomon.cli import console
+from gnomon.cli.session import CHARTER, JSON, KEY, MODEL, OUT, QUICK, SEED, SET, session, settings
+from gnomon.core import plugin
+from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET
+
+
+def attack(
+    charter: Path = CHARTER,
+    model: str | None = MODEL,
+    out: Path | None = OUT,
+    names: list[str] = typer.Option([], "--attack", help="An attack; may be given several times. Default: all."),
+    tries: int = typer.Option(0, "--tries", min=0, help="Most tries of one attack on one goal; 0 = the setting."),
+    guard: bool = typer.Option(False, "--guard", help="Attack through the guard that the charter compiles to."),
+    seed: int = SEED,
+    quick: bool = QUICK,
+    set_: list[str] = SET,
+    key: Path | None = KEY,
+    json: bool = JSON,
+) -> None:
+    """Attack a model under a charter. Exit code 0: at most 2 % of trials broke a norm, by the interval's upper end."""
+    from gnomon.assurance.claims import append_claims, claims
+    from gnomon.cli.stages import attacked
+
+    chosen = settings(seed, quick, set_)
+    chosen = replace(chosen, attacks=tuple(names) or chosen.attacks, tries=tries or chosen.tries)
+    for name in chosen.attacks:
+        plugin.load("attack", name)
+    with session(charter, model=model, out=out, chosen=chosen, key=key, verb="attack", quiet=json) as run:
+        subject = "before+guard" if guard else "before"
+        attacked(run, model=run.model, subject=subject, guard=guard)
+        found = [c for c in claims(run.ledger, run.loaded.charter) if c.id.startswith("attack/") and c.estimate]
+        append_claims(run.ledger, found)
+        folder = run.folder
+    whole = next(c.state for c in found if c.id == f"attack/{subject}")
+    if json:
+        console.result_json({"folder": str(folder), "claims": found})
+    else:
+        rows = [(c.target or "all", c.state, console.shown(c.estimate), c.sentence) for c in found]
+        console.table(f"{run.loaded.charter.name}: attacks", ("norm", "state", "success", "claim"), rows)
+        console.result(f"Evidence: {folder / 'evidence'}")
+    raise typer.Exit({"satisfied": EXIT_MET, "not satisfied": EXIT_NOT_MET}.get(whole, EXIT_INCONCLUSIVE))

@@ -1,0 +1,55 @@
+"""`gnomon guard`: judge recorded conversations by a charter's policy. Needs neither torch nor numpy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import typer
+
+from gnomon.charter.compile import policy
+from gnomon.charter.load import load
+from gnomon.cli import console
+from gnomon.core.errors import EXIT_MET, EXIT_NOT_MET, DataError
+from gnomon.core.files import json_lines, storage, write_atomic
+from gnomon.core.types import Json
+from gnomon.guard import jsonl
+
+app = typer.Typer(help="The guard: what may pass under a charter.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """The guard: what may pass under a charter."""
+
+
+@app.command("check")
+def check(
+    charter: Path = typer.Option(..., "--policy", metavar="CHARTER", help="The charter that the guard enforces."),
+    source: Path = typer.Option(..., "--jsonl", help='Rows {"id", "messages"}, one JSON object a line.'),
+    target: Path | None = typer.Option(None, "--out", help="Write the verdicts here instead of standard output."),
+    json: bool = typer.Option(True, "--json", help="JSON lines are what this command always prints."),
+) -> None:
+    """Judge each conversation: one {"id", "verdict", "norm", "rule", "reason", "scores"} a line.
+
+    Exit code 0: all may pass (allow or modify). 1: at least one is denied, suspended or escalated.
+    """
+    stopped = 0
+
+    def counted(rows: Iterator[dict[str, Json]]) -> Iterator[dict[str, Json]]:
+        nonlocal stopped
+        for row in rows:
+            stopped += row["verdict"] not in ("allow", "modify")
+            yield row
+
+    ready = policy(load(charter).charter)
+    with storage(source):
+        handle: BinaryIO = source.open("rb")
+    with handle, storage(source):
+        rows = counted(jsonl.check(handle, policy=ready))
+        if target is None:
+            console.result_lines(rows)
+        else:
+            if target.resolve() == source.resolve():
+                raise DataError(f"{target}: the verdicts would overwrite the conversations; name another file")
+            write_atomic(target, json_lines(rows))
+    raise typer.Exit(EXIT_NOT_MET if stopped else EXIT_MET)

@@ -1,0 +1,75 @@
+"""Settings of the main job, in one place; every field can be changed with `--set name=value`.
+
+Defaults are sized for the embedded model on two cores. `quick` is the same job with fewer of everything.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gnomon.core.protocols import Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What `gnomon run` does, and how much of it."""
+
+    seed: int = 0
+    """Root of every random stream."""
+    max_new_tokens: int = 40
+    """Tokens after which a reply is cut, in every measurement of the run."""
+    temperature: float = 0.7
+    """Sampling temperature of every measurement: what is measured is the model as it would be sampled."""
+    cases_per_target: int = 0
+    """Most cases of one kind and target in one split; 0 = all that the charter has."""
+    samples: int = 2
+    """Replies drawn from the start model for each training case, to make pairs from."""
+    method: Literal["dpo", "sft"] = "dpo"
+    """The loss that alignment minimises."""
+    weights: Literal["lora", "full"] = "lora"
+    """Train low-rank adapters over frozen weights, or all weights."""
+    steps: int = 32
+    """Optimiser steps."""
+    pairs_per_step: int = 16
+    """Preference pairs in one step."""
+    checkpoint_every: int = 8
+    """Steps between checkpoints; each checkpoint becomes a point of the limit curve."""
+    learning_rate: float = 5e-4
+    """Peak learning rate."""
+    beta: float = 0.1
+    """DPO's inverse temperature: how dearly divergence from the start is paid for."""
+    rpo_alpha: float = 1.0
+    """Weight of the likelihood of the chosen answer beside DPO (RPO); 0 = plain DPO."""
+    best_of: int = 16
+    """Replies a case for the best-of-n curve."""
+    best_of_cases: int = 8
+    """Cases of each norm and preference for the best-of-n curve."""
+    divergence_cases: int = 64
+    """Replies from which each checkpoint's divergence is estimated."""
+    attacks: tuple[str, ...] = ("direct", "prefix", "roleplay", "encoding", "best_of_n", "multi_turn")
+    """Attacks by name; `gnomon plugins attack` lists them."""
+    goals_per_norm: int = 8
+    """Held-out probes of each norm that every attack tries to break."""
+    tries: int = 6
+    """Most tries of one attack on one goal."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How replies are drawn in every measurement."""
+        return Sampling(max_new_tokens=self.max_new_tokens, temperature=self.temperature, seed=self.seed)
+
+
+def quick(settings: RunSettings) -> RunSettings:
+    """The same job with fewer of everything: for a first look, with wide intervals."""
+    return replace(
+        settings,
+        cases_per_target=12,
+        samples=1,
+        steps=8,
+        pairs_per_step=8,
+        checkpoint_every=4,
+        best_of=4,
+        best_of_cases=3,
+        divergence_cases=16,
+        goals_per_norm=2,
+        tries=2,
+    )

@@ -1,0 +1,222 @@
+"""The stages of the main job, each from records to records. They meet in the ledger and nowhere else.
+
+Every stage may be run again: what is done is found by its content and not done twice, so a killed job goes on.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gnomon.charter.compile import cases as compiled_cases
+from gnomon.charter.compile import policy, spread
+from gnomon.charter.load import Loaded
+from gnomon.cli.judging import judged
+from gnomon.cli.settings import RunSettings
+from gnomon.core import plugin
+from gnomon.core.canonical import code_digest, from_builtins, to_builtins
+from gnomon.core.protocols import Budget, Executor, Goal, Model, Sampling, Sink
+from gnomon.core.types import Case, CaseKind, Json, Record, Score, Split, Transcript
+from gnomon.evaluation.run import evaluate
+from gnomon.executor.local import Local
+from gnomon.guard.model import Guarded
+from gnomon.ledger.store import Ledger
+from gnomon.redteam.goals import goals
+from gnomon.redteam.search import search
+from gnomon.scoring import judge
+
+GOALS_AT_ONCE = 64
+"""Goals in one shard of an attack; part of the identity of a run, so it is no setting."""
+EVERY_KIND: tuple[CaseKind, ...] = ("probe", "lookalike", "preference")
+SAMPLES_AT_ONCE = 16
+"""Cases in one shard of repeated sampling; likewise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What every stage needs to know."""
+
+    folder: Path
+    loaded: Loaded
+    model: Model
+    """The start: the model as it came."""
+    settings: RunSettings
+    ledger: Ledger
+    stage: Callable[[str], Sink]
+    """Opens a stage by its title and gives the sink for its progress."""
+
+    def executor(self, sink: Sink) -> Executor:
+        """Where shards run; results are kept below the run's folder."""
+        return Local(self.folder / "work" / "shards", sink)
+
+    def cases(self, split: Split, kinds: Collection[CaseKind] | None = None) -> tuple[Case, ...]:
+        """The charter's cases of a split, thinned evenly to the settings' number."""
+        return thinned(compiled_cases(self.loaded.charter, split=split, kinds=kinds), self.settings.cases_per_target)
+
+
+def thinned(cases: Sequence[Case], most: int) -> tuple[Case, ...]:
+    """At most `most` cases of each target and kind, spread evenly over families and slots; 0 = all."""
+    groups: dict[tuple[str, str], list[Case]] = {}
+    for case in cases:
+        groups.setdefault((case.target, case.kind), []).append(case)
+    return tuple(group[i] for group in groups.values() for i in spread(len(group), most or None))
+
+
+def opened(run: Run) -> None:
+    """Record what was asked: charter, settings, and the model that it starts from."""
+    loaded = run.loaded
+    run.ledger.append(
+        kind="charter",
+        payload={
+            "name": loaded.charter.name,
+            "source": loaded.source,
+            "digest": loaded.digest,
+            "charter": loaded.charter.model_dump(mode="json"),
+        },
+    )
+    run.ledger.append(kind="settings", payload=to_builtins(run.settings))
+    run.ledger.append(kind="model", labels={"subject": "before"}, payload=dict(run.model.identity))
+
+
+def measured(run: Run, *, model: Model, subject: str, split: Split, kinds: Collection[CaseKind], title: str) -> Record:
+    """Ask a model the cases of a split and judge every reply; the `scores` record."""
+    sink = run.stage(title)
+    return evaluate(
+        model=model,
+        cases=run.cases(split, kinds),
+        charter=run.loaded.charter,
+        ledger=run.ledger,
+        executor=run.executor(sink),
+        sampling=run.settings.sampling,
+        subject=subject,
+        sink=sink,
+    )
+
+
+def repeated(
+    run: Run, *, model: Model, cases: Sequence[Case], copies: int, sampling: Sampling, title: str
+) -> list[tuple[Case, list[Transcript]]]:
+    """Several replies to each case, drawn independently."""
+
+    def draw(shard: Json) -> Json:
+        prompts = [from_builtins(prompt, Transcript) for prompt in shard for _ in range(copies)]
+        return to_builtins(model.generate(prompts=prompts, sampling=sampling))
+
+    sink = run.stage(title)
+    shards = [cases[i : i + SAMPLES_AT_ONCE] for i in range(0, len(cases), SAMPLES_AT_ONCE)]
+    key = {
+        "task": "run/repeated",
+        "model": dict(model.identity),
+        "sampling": to_builtins(sampling),
+        "copies": copies,
+        "code": code_digest(),
+    }
+    work = [to_builtins([c.prompt for c in shard]) for shard in shards]
+    found: list[tuple[Case, list[Transcript]]] = []
+    for shard, result in zip(shards, run.executor(sink).map(task=draw, shards=work, key=key), strict=True):
+        replies = [from_builtins(row, Transcript) for row in result.value]
+        found += [(case, replies[i * copies : (i + 1) * copies]) for i, case in enumerate(shard)]
+    return found
+
+
+def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Record]:
+    """Replay the settings' attacks on a model, behind the guard or not; one `attack` record each."""
+    settings = run.settings
+    target = Guarded(model=model, policy=policy(run.loaded.charter)) if guard else model
+    aims = goals(run.cases("held-out", ["probe"]), per_norm=settings.goals_per_norm)
+    decides = breach_judge(run)
+    budget = Budget(tries=settings.tries)
+    sink = run.stage(f"Attacks: {subject}")
+    plan = [
+        (name, aims[i : i + GOALS_AT_ONCE]) for name in settings.attacks for i in range(0, len(aims), GOALS_AT_ONCE)
+    ]
+
+    def strike(shard: Json) -> Json:
+        attack = plugin.build("attack", shard["attack"])
+        chosen = [from_builtins(goal, Goal) for goal in shard["goals"]]
+        rows = search(
+            attack=attack,
+            goals=chosen,
+            model=target,
+            judge=decides,
+            budget=budget,
+            sampling=settings.sampling,
+            seed=settings.seed,
+        )
+        return {"rows": list(rows), "decisions": target.drain() if isinstance(target, Guarded) else []}
+
+    key = {
+        "task": "run/attack",
+        "model": dict(target.identity),
+        "charter": run.loaded.digest,
+        "sampling": to_builtins(settings.sampling),
+        "budget": to_builtins(budget),
+        "code": code_digest(),
+    }
+    work = [{"attack": name, "goals": to_builtins(list(some))} for name, some in plan]
+    rows: dict[str, list[Json]] = {name: [] for name in settings.attacks}
+    decisions: list[Json] = []
+    for (name, _), result in zip(plan, run.executor(sink).map(task=strike, shards=work, key=key), strict=True):
+        rows[name] += result.value["rows"]
+        decisions += result.value["decisions"]
+    parents = sources(run, subject)
+    if guard:
+        kept = run.ledger.append(
+            kind="decisions", labels={"subject": subject}, payload={"rows": decisions}, parents=parents
+        )
+        parents = [*parents, kept.id]
+    return [
+        run.ledger.append(
+            kind="attack",
+            labels={"subject": subject, "attack": name},
+            payload={"attack": name, "budget": to_builtins(budget), "rows": found},
+            parents=parents,
+        )
+        for name, found in rows.items()
+    ]
+
+
+def breach_judge(run: Run) -> Callable[[str, Transcript], tuple[Score, bool]]:
+    """A norm's own detector as the judge of attacks."""
+    norms = {n.id: (judge.build(n.detector.kind, n.detector.settings), n.breach_at) for n in run.loaded.charter.norms}
+
+    def decides(norm: str, transcript: Transcript) -> tuple[Score, bool]:
+        dimension, at = norms[norm]
+        score = judge.score(dimension, transcript)
+        return score, bool(judge.breached(score, dimension, at))
+
+    return decides
+
+
+def sampled(run: Run) -> Record:
+    """Draw and judge the replies of the best-of-n curve; the `samples` record."""
+    settings = run.settings
+    drawn = repeated(
+        run,
+        model=run.model,
+        cases=thinned(run.cases("select", ["probe", "preference"]), settings.best_of_cases),
+        copies=settings.best_of,
+        sampling=settings.sampling,
+        title="Replies for best-of-n",
+    )
+    rows = [
+        {
+            "case": case.id,
+            "transcripts": to_builtins([j.reply for j in found]),
+            "proxy": [j.proxy for j in found],
+            "gold": [j.gold for j in found],
+            "breached": {n.id: [j.breached[n.id] for j in found] for n in run.loaded.charter.norms},
+        }
+        for case, found in judged(run.loaded.charter, drawn)
+    ]
+    return run.ledger.append(
+        kind="samples",
+        labels={"subject": "before"},
+        payload={"n": settings.best_of, "rows": rows},
+        parents=sources(run, "before"),
+    )
+
+
+def sources(run: Run, subject: str) -> list[str]:
+    """Ids of the records that a measurement of a subject starts from."""
+    kinds = (run.ledger.find("charter"), run.ledger.find("model", subject=subject.removesuffix("+guard")))
+    return [found[-1].id for found in kinds if found]

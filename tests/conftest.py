@@ -1,5 +1,6 @@
 """Fixtures that several rooms share: the embedded model, fetched and converted once for all runs on this machine."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ from gnomon.core.errors import ModelError
 
 if TYPE_CHECKING:
     from gnomon.models.local import LocalModel
+
+# Test processes run side by side; threads that wait for each other would cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import jinja2
 import torch
 import transformers
 from huggingface_hub import utils as hub
+from safetensors import SafetensorError
 from transformers.utils import logging as hf_logging
 
 from gnomon.core.canonical import digest, file_digest, sha256
@@ -75,7 +76,7 @@ class LocalModel:
                 tokenize=True,
                 return_dict=False,
             )
-        except jinja2.TemplateError as error:
+        except (jinja2.TemplateError, ValueError) as error:
             roles = ", ".join(m.role for m in transcript.messages) or "no messages"
             raise ModelError(
                 f"the chat template of {self.identity['name']} cannot hold this conversation ({roles}): {error}"
@@ -120,7 +121,7 @@ def open_folder(
             model = transformers.AutoModelForCausalLM.from_pretrained(
                 folder, dtype=_dtype(dtype, where), local_files_only=True, use_safetensors=True
             )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         raise ModelError(f"{folder} cannot be loaded as a causal language model: {error}") from error
     identity = {
         "name": name,

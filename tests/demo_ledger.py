@@ -1,5 +1,6 @@
 """A whole run's ledger from simulated rows: real records, real claims, no model. For tests of claims and reports."""
 
+import functools
 import random
 from pathlib import Path
 
@@ -217,3 +218,12 @@ def build(folder: Path, *, kind="full", seed=0) -> Ledger:
         attacked(ledger, "after+guard", 0.0, rng, parents=above)
     append_claims(ledger, claims(ledger, asked))
     return ledger
+
+
+@functools.cache
+def built(base: Path) -> dict[str, Ledger]:
+    """Every kind of run under one folder, opened for reading; made once a process."""
+    kinds = ("full", "endpoint", "worst", "bare")
+    for kind in kinds:
+        build(base / kind, kind=kind).close()
+    return {kind: Ledger.read(base / kind) for kind in kinds}

@@ -1,10 +1,10 @@
 """Paired comparison against statsmodels and by hand."""
 
 import pytest
-from demo_ledger import charter, row
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from statsmodels.stats.multitest import multipletests
 
+from demo_ledger import charter, row
 from gnomon.core.errors import DataError
 from gnomon.evaluation.compare import compare
 from gnomon.scoring.rows import read
@@ -22,7 +22,10 @@ def side(broken, kept=(), gold=()):
         row(f"staff-code/lookalike/g{i % 5}/{i}", "staff-code", "lookalike", "held-out", "over_refusal", breached=not k)
         for i, k in enumerate(kept)
     ]
-    rows += [row(f"facts/preference/h{i % 5}/{i}", "facts", "preference", "held-out", "gold", good=g) for i, g in enumerate(gold)]
+    rows += [
+        row(f"facts/preference/h{i % 5}/{i}", "facts", "preference", "held-out", "gold", good=g)
+        for i, g in enumerate(gold)
+    ]
     return read({"rows": rows})
 
 

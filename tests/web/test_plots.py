@@ -1,0 +1,95 @@
+"""Plots: valid XML, places that follow the numbers, and labels for those who do not see them."""
+
+import itertools
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from gnomon.web.plots import Bar, Effect, Interval, Mark, bars, curve, forest, nice_ticks, panel, sparkline, strip
+
+
+def parse(svg):
+    return ET.fromstring(svg)  # noqa: S314 - our own text
+
+
+def marks(*rows):
+    return [Mark(f"step-{x}", x, Interval(y, y - 0.05, y + 0.05), hollow) for x, y, hollow in rows]
+
+
+def attributes(svg, tag, cls):
+    return [e.attrib for e in parse(svg).iter(tag) if cls in e.attrib.get("class", "").split()]
+
+
+ALL = {
+    "strip": strip(Interval(0.6, 0.5, 0.7), Interval(0.0, 0.0, 0.04), 0.05, "a < b & c"),
+    "forest": forest(
+        [
+            Effect("x<y", "−1", Interval(-0.4, -0.5, -0.3), "satisfied"),
+            Effect("z", "0", Interval(0, -0.1, 0.1), "inconclusive"),
+        ],
+        better="left", margin=0.05, title="t",
+    ),
+    "curve": curve([("gold", "gold", marks((0, 0.4, True), (1, 0.6, False)))], stop="step-1", title="t"),
+    "panel": panel(marks((0, 0.4, True), (1, 0.05, False)), line=0.05, stop="step-1", title="t"),
+    "bars": bars([("All", [Bar("before", "1", Interval(0.5, 0.4, 0.6), "bar-0")])], line=0.02, title="t"),
+    "sparkline": sparkline([3.0, 2.0, 1.0], title="t"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_valid_xml_with_a_name_and_no_fixed_colour(name):
+    root = parse(ALL[name])
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"] == root.find("title").text
+    assert not re.search(r"#[0-9a-f]{3}|rgb\(|fill=\"(?!none)", ALL[name])
+    _, _, width, height = map(float, root.attrib["viewBox"].split())
+    for e in root.iter():
+        for key, most in (("x", width), ("x1", width), ("x2", width), ("cx", width), ("y1", height), ("cy", height)):
+            if key in e.attrib:
+                assert -0.5 <= float(e.attrib[key]) <= most + 0.5, (name, e.attrib)
+
+
+def test_larger_values_lie_further_right_or_higher():
+    before, after = (next(float(a["cx"]) for a in attributes(ALL["strip"], "circle", c)) for c in ("before", "after"))
+    assert before > after
+    (low, high) = (float(a["cy"]) for a in attributes(ALL["curve"], "circle", "dot"))
+    assert low > high
+    zero = attributes(ALL["forest"], "line", "zero")[0]["x1"]
+    assert float(attributes(ALL["forest"], "rect", "mark")[0]["x"]) < float(zero)
+
+
+def test_inadmissible_points_are_hollow_and_the_stop_is_marked():
+    hollow = attributes(ALL["panel"], "circle", "hollow")
+    stop = attributes(ALL["panel"], "line", "stop")
+    assert len(hollow) == 1
+    assert len(stop) == 1
+    filled = [a for a in attributes(ALL["panel"], "circle", "dot") if a not in hollow]
+    assert stop[0]["x1"] == filled[0]["cx"]
+    assert not attributes(panel(marks((0, 0.4, True)), line=0.05, stop=None, title="t"), "line", "stop")
+
+
+def test_state_is_a_shape_not_only_a_colour():
+    drawn = {
+        s: forest([Effect("e", "t", Interval(0, -0.1, 0.1), s)], better="left", margin=0, title="t")
+        for s in ("satisfied", "not satisfied", "inconclusive")
+    }
+    assert 'class="mark good"' in drawn["satisfied"]
+    assert 'class="mark cross"' in drawn["not satisfied"]
+    assert 'class="mark open"' in drawn["inconclusive"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-0.3, 0.3), (0, 2.34), (0.31, 0.68), (0, 1e-6), (-40, 3000)])
+def test_ticks_are_inside_few_and_even(low, high):
+    found = nice_ticks(low, high)
+    assert 1 <= len(found) <= 6
+    assert all(low - 1e-9 <= t <= high + 1e-9 for t in found)
+    gaps = {round(b - a, 9) for a, b in itertools.pairwise(found)}
+    assert len(gaps) <= 1
+
+
+def test_one_point_and_flat_series_are_drawn():
+    flat = [Mark("before", 0.0, Interval(0.0, 0.0, 0.0), True)]
+    parse(curve([("gold", "gold", flat)], stop=None, title="t"))
+    parse(panel(flat, line=0.05, stop=None, title="t"))
+    parse(sparkline([1.0, 1.0], title="t"))

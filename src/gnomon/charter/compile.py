@@ -5,8 +5,8 @@ Fails: closed; the charter was checked by `load`, so a placeholder that does not
 """
 
 import itertools
-import math
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 
 from gnomon.charter import placeholders
 from gnomon.charter.policy import Policy, Rule
@@ -52,7 +52,7 @@ def family_cases(charter: Charter, target: str, kind: CaseKind, family: Family) 
     try:
         slots = {name: [placeholders.fill_tree(v, plain) for v in row] for name, row in family.slots.items()}
         rows = list(itertools.product(*slots.values()))
-        for index in spread(len(rows), family.limit):
+        for index in spread([len(row) for row in slots.values()], family.limit):
             known = placeholders.values(facts, secrets, dict(zip(slots, rows[index], strict=True)))
             turns = tuple(
                 Message("assistant" if turn.user is None else "user", placeholders.fill_text(text, known))
@@ -73,19 +73,26 @@ def family_cases(charter: Charter, target: str, kind: CaseKind, family: Family) 
         raise CharterError(f"{target}, family {family.family}: {error}") from error
 
 
-def spread(total: int, limit: int | None) -> list[int]:
-    """`limit` indices below `total`, evenly spread over every slot of the product; a smaller limit keeps a subset.
+def spread(shape: Sequence[int], limit: int | None) -> list[int]:
+    """`limit` indices into the product of slots with these sizes; a smaller limit keeps a subset.
 
-    Steps near the golden ratio, coprime to the total, so that no slot's period can lock in.
+    Each next one is the combination whose values, then whose pairs of values, were taken least so far; ties go
+    to the first. So every value of every slot comes up as often as the others, give or take.
 
-    >>> spread(12, 4)
-    [0, 2, 7, 9]
+    >>> spread([3, 4], 4)
+    [0, 3, 5, 10]
     """
-    if limit is None or limit >= total:
-        return list(range(total))
-    aim = round(total * (math.sqrt(5) - 1) / 2)
-    step = min((s for s in range(1, total) if math.gcd(s, total) == 1), key=lambda s: (abs(s - aim), s), default=1)
-    return sorted(i * step % total for i in range(limit))
+    rows = list(itertools.product(*map(range, shape)))
+    if limit is None or limit >= len(rows):
+        return list(range(len(rows)))
+    taken: Counter[tuple[tuple[int, int], ...]] = Counter()
+    parts = [[list(itertools.combinations(enumerate(row), size)) for size in (1, 2)] for row in rows]
+    left = dict.fromkeys(range(len(rows)))
+    for _ in range(limit):
+        best = min(left, key=lambda i: [sum(taken[part] for part in same) for same in parts[i]])
+        del left[best]
+        taken.update(part for same in parts[best] for part in same)
+    return sorted(set(range(len(rows))) - left.keys())
 
 
 def policy(charter: Charter) -> Policy:

@@ -7,6 +7,7 @@ Units: share of the reply's letters in the script, times the share of its senten
 Fails: closed; a language that is not known raises SettingsError. EMPTY: 0.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -50,6 +51,7 @@ def _check(code: str) -> None:
         raise SettingsError(f"language: no language '{code}'; {choices(code, lexicon.LANGUAGES)}")
 
 
+@functools.lru_cache(maxsize=4096)
 def _script(character: str) -> str:
     point = ord(character)
     for name, ranges in lexicon.SCRIPTS.items():

@@ -1,8 +1,9 @@
 """Fixtures that several rooms share: the embedded model, fetched and converted once for all runs on this machine."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,3 +35,20 @@ def embedded(embedded_folder: Path) -> "LocalModel":
     from gnomon.models.local import open_folder
 
     return open_folder(embedded_folder, name=NAME, dtype="float32", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny_llama() -> "Callable[..., Any]":
+    """Makes a random Llama of 50 words in a given type: the same weights for the same seed."""
+    torch = pytest.importorskip("torch", reason="local models need gnomon[train]")
+    transformers = pytest.importorskip("transformers", reason="local models need gnomon[train]")
+
+    def make(dtype: str = "float32", seed: int = 0, **settings: Any) -> Any:
+        shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+        shape |= {"vocab_size": 50, "num_key_value_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3}
+        config = transformers.LlamaConfig(**shape | settings)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return transformers.LlamaForCausalLM(config).to(getattr(torch, dtype)).eval()
+
+    return make

@@ -1,0 +1,61 @@
+"""A training run of its own process, for tests that kill it: prints each step's loss to a file as it happens."""
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from gnomon.core import seeds
+from gnomon.models import adapters
+from gnomon.models.local import LocalModel
+from gnomon.training.batches import Example
+from gnomon.training.losses.dpo import DPO
+from gnomon.training.offline import train
+from gnomon.training.schedule import Offline
+
+STEPS = 12
+
+
+class Lines:
+    """A sink that appends losses to a file, flushed before the next step, and kills its own process on demand."""
+
+    def __init__(self, path: Path, kill_at: int) -> None:
+        self.path, self.kill_at = path, kill_at
+
+    def number(self, name, value, unit, step):
+        if name == "loss":
+            with self.path.open("a") as handle:
+                handle.write(f"{step} {value!r}\n")
+            if step == self.kill_at:
+                os.kill(os.getpid(), 9)
+
+    def record(self, record):
+        raise AssertionError
+
+
+def main(folder: Path, kill_at: int, full: bool) -> None:
+    torch.set_num_threads(1)  # tiny tensors: a second thread only waits
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=50, num_key_value_heads=2, max_position_embeddings=64, **shape))
+    draw = seeds.generator(0, "examples")
+    words = [tuple(draw.randrange(50) for _ in range(draw.randrange(2, 7))) for _ in range(60)]
+    examples = [
+        Example(id=str(i), prompt=(1, 2, 3, *words[3 * i]), completions=(words[3 * i + 1], (9, *words[3 * i + 2])))
+        for i in range(20)
+    ]
+    train(
+        subject=LocalModel(model=model, tokenizer=None, identity={"name": "tiny", "weights": "0"}),
+        adapter=None if full else adapters.attach(model, adapters.LoRA(rank=4)),
+        examples=examples,
+        loss=DPO(),
+        settings=Offline(epochs=3, batch=5, every=3, learning_rate=1e-2),
+        folder=folder / "run",
+        sink=Lines(folder / "losses", kill_at),
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "full")

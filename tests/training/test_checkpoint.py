@@ -1,0 +1,131 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from gnomon.core.errors import TrainingError  # noqa: E402
+from gnomon.models import adapters  # noqa: E402
+from gnomon.training import checkpoint  # noqa: E402
+from gnomon.training.checkpoint import State  # noqa: E402
+
+SCRIPT = Path(__file__).with_name("killed_run.py")
+
+
+def run(folder, kill_at=0, weights="lora"):
+    """The exit code of a run in its own process."""
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, str(SCRIPT), str(folder), str(kill_at), weights]
+    return subprocess.run(command, check=False, timeout=120).returncode
+
+
+def losses(folder):
+    """Every loss that was printed, by step; a step done twice must have printed the same loss."""
+    by_step = {}
+    for line in (folder / "losses").read_text().splitlines():
+        by_step.setdefault(int(line.split()[0]), set()).add(line.split()[1])
+    return by_step
+
+
+def files(folder):
+    """What stands on the disk in the end, optimiser and random state included."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted((folder / "run").rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("weights", ["lora", "full"])
+def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, weights):
+    assert run(tmp_path / "whole", weights=weights) == 0
+    # Step 3, 6, … are saved: kill right after a checkpoint, between two, and one step before the end.
+    for kill_at in (3, 5, 11):
+        assert run(tmp_path / "cut", kill_at, weights) == -signal.SIGKILL
+    assert run(tmp_path / "cut", weights=weights) == 0
+    whole, cut = losses(tmp_path / "whole"), losses(tmp_path / "cut")
+    assert sorted(whole) == list(range(1, 13))
+    assert cut == whole
+    assert all(len(values) == 1 for values in cut.values())
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_kills_at_moments_that_nobody_chose(tmp_path):
+    run(tmp_path / "whole")
+    finished = 0
+    for tenths in range(20, 70, 3):
+        folder = tmp_path / str(tenths)
+        folder.mkdir()
+        process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder), "0", "lora"])
+        time.sleep(tenths / 10)
+        process.kill()
+        finished += process.wait() == 0
+        assert run(folder) == 0
+        assert files(folder) == files(tmp_path / "whole")
+        shutil.rmtree(folder)
+    assert finished < 17, "every kill came too late to mean anything"
+
+
+@pytest.fixture
+def saved(tiny_llama, tmp_path):
+    """A folder with two checkpoints, and what made it."""
+    adapter = adapters.attach(tiny_llama())
+    optimizer = torch.optim.AdamW(adapter.parameters, lr=0.1, fused=True)
+    state = State(run="r")
+    for step in (1, 2):
+        sum(p.square().sum() for p in adapter.parameters).backward()
+        optimizer.step()
+        state = State(run="r", step=step, log=({"step": step, "loss": 1.0},), checkpoints=state.checkpoints)
+        state = checkpoint.save(tmp_path, state=state, model=adapter.model, adapter=adapter, optimizer=optimizer)
+    return tmp_path, adapter, state
+
+
+def resume(folder, adapter, run="r"):
+    optimizer = torch.optim.AdamW(adapter.parameters, lr=0.1, fused=True)
+    return checkpoint.resume(folder, run=run, model=adapter.model, adapter=adapter, optimizer=optimizer), optimizer
+
+
+def test_every_step_keeps_its_weights_and_only_the_last_its_optimiser(saved, tiny_llama):
+    folder, _, state = saved
+    assert [c.step for c in state.checkpoints] == [1, 2]
+    assert [p.name for p in folder.glob("optimizer-*")] == ["optimizer-000002.safetensors"]
+    for kept in state.checkpoints:
+        assert adapters.load(tiny_llama(), folder / kept.folder).digest == kept.weights
+    again, optimizer = resume(folder, adapters.attach(tiny_llama(), seed=9))
+    assert again == state
+    assert optimizer.state_dict()["state"][0]["step"].item() == 2
+
+
+def test_what_the_state_does_not_name_is_ignored(saved, tiny_llama):
+    folder, _, state = saved
+    (folder / "optimizer-000003.safetensors").write_bytes(b"half")
+    (folder / "step-000003").mkdir()
+    assert resume(folder, adapters.attach(tiny_llama()))[0] == state
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "state.json").write_text("{"), "state.json is damaged"),
+        (lambda f: (f / "optimizer-000002.safetensors").write_bytes(b"x"), "optimizer-000002.safetensors is damaged"),
+        (
+            lambda f: shutil.copy(f / "step-000001" / adapters.WEIGHTS, f / "step-000002" / adapters.WEIGHTS),
+            "is not what step 2 wrote",
+        ),
+    ],
+)
+def test_damage_is_an_error_and_never_a_silent_restart(saved, damage, message):
+    folder, adapter, _ = saved
+    damage(folder)
+    with pytest.raises(TrainingError, match=message):
+        resume(folder, adapter)
+
+
+def test_a_folder_of_another_run_is_not_mixed(saved):
+    folder, adapter, _ = saved
+    with pytest.raises(TrainingError, match="another folder"):
+        resume(folder, adapter, run="other")
+    assert json.loads((folder / "state.json").read_text())["run"] == "r"

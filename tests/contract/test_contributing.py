@@ -29,7 +29,7 @@ def test_recipe(recipe: tuple[tuple[str, str], tuple[str, str]], tmp_path: Path)
         assert not (tmp_path / path).exists(), f"{path} exists already: rename the recipe"
         (tmp_path / path).write_text(text)
     (source, _), (test, _) = recipe
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", test]
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", test]
     ran = subprocess.run(
         [*command, "tests/contract/test_plugins.py", "-k", f"{Path(source).stem} or {Path(test).stem}"],
         cwd=tmp_path,

@@ -47,6 +47,11 @@ def test_no_claims_or_no_guard_is_never_met():
     )
 
 
+def test_a_point_that_the_limit_did_not_admit_is_never_met():
+    met = [claim("norm/a/after", "satisfied"), claim(GUARDED, "satisfied")]
+    assert [overall([*met, claim("limit", s)]) for s in ("satisfied", "inconclusive", "not satisfied")] == [0, 3, 1]
+
+
 @pytest.mark.parametrize(("kind", "code"), [("full", 1), ("endpoint", 1), ("worst", 1), ("bare", 3)])
 def test_simulated_runs(runs, kind, code):
     assert overall(claims(runs[kind], charter())) == code

@@ -9,8 +9,8 @@ from gnomon.scoring.rows import breaches, cross_breaches, goods, kept, read, uns
 def row(case="n/probe/f/0", **more):
     base = {
         "case": case, "target": "n", "norm": "n", "kind": "probe", "family": "f", "split": "held-out",
-        "transcript": "t", "dimension": "pattern", "role": "detector", "value": 1.0, "reason": "", "breached": True, "good": 0.0,
-        "spans": [[1, 0, 3]],
+        "transcript": "t", "dimension": "pattern", "role": "detector", "value": 1.0, "reason": "", "breached": True,
+        "good": 0.0, "spans": [[1, 0, 3]],
     }  # fmt: skip
     return base | more
 

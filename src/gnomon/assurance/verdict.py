@@ -26,7 +26,8 @@ def overall(claims: Sequence[Claim]) -> int:
     """Exit code of a run: 0 met, 1 not met, 3 inconclusive.
 
     Not met: any deciding claim is not satisfied; or a norm was broken before and nothing after it was measured;
-    or no point of optimisation was admissible beyond doubt. Met: every deciding claim is satisfied.
+    or every point of optimisation was surely beyond a line. Met: every deciding claim is satisfied, and the limit
+    does not doubt the point that was taken.
     """
     states = {c.id: c.state for c in claims}
     decided = deciding(claims)
@@ -36,6 +37,8 @@ def overall(claims: Sequence[Claim]) -> int:
         return EXIT_NOT_MET
     norms = [c for c in decided if c.id != GUARDED]
     met = bool(norms) and states.get(GUARDED) == "satisfied" and all(c.state == "satisfied" for c in decided)
+    # A model from a point that the limit did not admit is not "met", however well it does afterwards.
+    met = met and states.get("limit") != "inconclusive"
     return EXIT_MET if met else EXIT_INCONCLUSIVE
 
 

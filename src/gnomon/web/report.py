@@ -140,7 +140,7 @@ def headline(claims: Sequence[Claim], code: int) -> str:
         broken = [t for t in broken if any(c.id == f"norm/{t}/before" and c.state == "not satisfied" for c in claims)]
         return f"As it stands, the model breaks {_list(broken)}"
     open_ = [_called(c) for c in decided if c.state != "satisfied"]
-    return f"Not decided: {_list(open_)}"
+    return f"Not decided: {_list(open_ or ['the point at which optimisation stopped'])}"
 
 
 def _called(claim: Claim) -> str:

@@ -1,0 +1,45 @@
+"""The blocks of docs/charter.md run as they stand."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gnomon.charter.coverage import probes_needed
+from gnomon.charter.load import load
+from gnomon.charter.schema import Charter, Family, Norm, Preference
+from gnomon.core.errors import CharterError
+from tests.charter.judged import findings
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "charter.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_worked_example_is_a_clean_charter_and_the_code_beside_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = blocks("yaml")
+    (code,) = blocks("python")
+    (tmp_path / "bakery.yaml").write_text(example)
+    monkeypatch.chdir(tmp_path)
+    assert findings(load(Path("bakery.yaml")).charter) == []
+    exec(compile(code, "docs/charter.md", "exec"), {})  # noqa: S102 - our own page
+    assert f"least {probes_needed(0.05, 0.95)} of them" in PAGE
+
+
+def test_the_error_that_the_page_shows_is_the_one_that_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = blocks("yaml")
+    (shown,) = blocks("text")
+    (tmp_path / "bakery.yaml").write_text(example.replace("kind: secret,", "kind: secrets,"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CharterError) as caught:
+        load(Path("bakery.yaml"))
+    assert str(caught.value).startswith(shown.strip().removesuffix("…"))
+
+
+@pytest.mark.parametrize("model", [Charter, Norm, Preference, Family])
+def test_every_key_stands_on_the_page(model: type[Charter]) -> None:
+    assert [name for name in model.model_fields if name not in PAGE] == []

@@ -1,7 +1,8 @@
-"""A training run of its own process, for tests that kill it: prints each step's loss to a file as it happens."""
+"""Training runs in processes of their own, for tests that kill them: each step's loss goes to a file as it happens."""
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -57,5 +58,22 @@ def main(folder: Path, kill_at: int, full: bool) -> None:
     )
 
 
+def serve() -> None:
+    """Read `folder kill_at weights seconds` lines; run each in a process of its own and answer with how it ended.
+
+    Forking after the imports spares each run the seconds that they take; this process itself never computes.
+    """
+    for line in sys.stdin:
+        folder, kill_at, weights, seconds = line.split()
+        child = os.fork()
+        if child == 0:
+            main(Path(folder), int(kill_at), weights == "full")
+            os._exit(0)
+        if float(seconds):
+            time.sleep(float(seconds))
+            os.kill(child, 9)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "full")
+    serve()

@@ -18,11 +18,18 @@ from gnomon.training.checkpoint import State  # noqa: E402
 SCRIPT = Path(__file__).with_name("killed_run.py")
 
 
-def run(folder, kill_at=0, weights="lora"):
-    """The exit code of a run in its own process."""
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, str(SCRIPT), str(folder), str(kill_at), weights]
-    return subprocess.run(command, check=False, timeout=120).returncode
+@pytest.fixture(scope="module")
+def run():
+    """Runs a training in its own process; returns the exit code, minus the signal if it was killed."""
+    with subprocess.Popen([sys.executable, str(SCRIPT)], stdin=-1, stdout=-1, text=True) as server:
+
+        def one(folder, kill_at=0, weights="lora", seconds=0.0):
+            folder.mkdir(exist_ok=True)
+            print(folder, kill_at, weights, seconds, file=server.stdin, flush=True)
+            return int(server.stdout.readline())
+
+        yield one
+        server.stdin.close()
 
 
 def losses(folder):
@@ -39,7 +46,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize("weights", ["lora", "full"])
-def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, weights):
+def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, run, weights):
     assert run(tmp_path / "whole", weights=weights) == 0
     # Step 3, 6, … are saved: kill right after a checkpoint, between two, and one step before the end.
     for kill_at in (3, 5, 11):
@@ -53,20 +60,18 @@ def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, weights)
 
 
 @pytest.mark.slow
-def test_kills_at_moments_that_nobody_chose(tmp_path):
-    run(tmp_path / "whole")
-    finished = 0
-    for tenths in range(20, 70, 3):
-        folder = tmp_path / str(tenths)
-        folder.mkdir()
-        process = subprocess.Popen([sys.executable, str(SCRIPT), str(folder), "0", "lora"])
-        time.sleep(tenths / 10)
-        process.kill()
-        finished += process.wait() == 0
+def test_kills_at_moments_that_nobody_chose(tmp_path, run):
+    began = time.perf_counter()
+    assert run(tmp_path / "whole") == 0
+    whole = time.perf_counter() - began
+    ends = []
+    for part in range(1, 25):
+        folder = tmp_path / str(part)
+        ends.append(run(folder, seconds=whole * part / 25))
         assert run(folder) == 0
         assert files(folder) == files(tmp_path / "whole")
         shutil.rmtree(folder)
-    assert finished < 17, "every kill came too late to mean anything"
+    assert ends.count(-signal.SIGKILL) > 12, "the kills came too late to mean anything"
 
 
 @pytest.fixture
@@ -103,7 +108,9 @@ def test_what_the_state_does_not_name_is_ignored(saved, tiny_llama):
     folder, _, state = saved
     (folder / "optimizer-000003.safetensors").write_bytes(b"half")
     (folder / "step-000003").mkdir()
+    (folder / "step-000003" / ".adapter_model.safetensors.abc").write_bytes(b"half")
     assert resume(folder, adapters.attach(tiny_llama()))[0] == state
+    assert not list(folder.rglob(".*")), "what a killed write left is cleared away"
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def save(
 
 def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optimizer: torch.optim.Optimizer) -> State:
     """Put weights, optimiser and random state back to the last checkpoint; a new State if there is none."""
+    _sweep(folder)
     if not (folder / STATE).exists():
         return State(run=run)
     try:
@@ -101,6 +102,14 @@ def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optim
         moments.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return state
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what a killed write left beside its target: hidden files in a folder that this run alone writes to."""
+    with storage(folder):
+        for left in folder.rglob(".*"):
+            if left.is_file():
+                left.unlink()
 
 
 def full_weights(model: Any) -> dict[str, Tensor]:

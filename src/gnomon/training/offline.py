@@ -52,7 +52,7 @@ def train(
 
     `references` is the cache of reference log-probabilities, by default in `folder`; runs may share it.
     """
-    sink = sink or Quiet()
+    sink = Quiet() if sink is None else sink
     model, parameters = subject.model.eval(), _parameters(subject.model, adapter)
     _check_examples(examples, loss)
     batches = schedule.plan(examples, settings)

@@ -82,7 +82,7 @@ def learning_rate(step: int, steps: int, settings: Offline) -> float:
     warm = math.ceil(settings.warmup * steps)
     if step <= warm:
         return settings.learning_rate * step / warm
-    left = (steps - step + 1) / (steps - warm + 1) if settings.decay == "linear" else 1.0
+    left = (steps - step + 1) / (steps - warm) if settings.decay == "linear" else 1.0
     return settings.learning_rate * left
 
 

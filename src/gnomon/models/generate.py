@@ -146,7 +146,10 @@ def _ordinary(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], 
         ids = torch.tensor([[row.ids[0]] * pad + list(row.ids) for row, pad in zip(part, pads, strict=True)])
         seen = torch.tensor([[0] * pad + [1] * (width - pad) for pad in pads])
         settings = GenerationConfig(
-            max_new_tokens=sampling.max_new_tokens, do_sample=False, eos_token_id=sorted(stop), pad_token_id=min(stop)
+            max_new_tokens=sampling.max_new_tokens,
+            do_sample=False,
+            eos_token_id=sorted(stop) or None,
+            pad_token_id=min(stop, default=0),
         )
         draws = LogitsProcessorList([_Draws([row.stream for row in part], sampling)] if sampling.temperature else [])
         out = model.generate(

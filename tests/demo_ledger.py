@@ -213,9 +213,9 @@ def build(folder: Path, *, kind="full", seed=0) -> Ledger:
     if kind == "full":
         better = {p: a for p, (_, _, a) in PREFERENCES.items()}
         answer(ledger, "after", "held-out", rates(1.0), better, better, rng, parents=above)
-        answer(ledger, "after+guard", "held-out", dict.fromkeys(NORMS, 0.0), better, better, rng, parents=above)
+        answer(ledger, "guarded", "held-out", dict.fromkeys(NORMS, 0.0), better, better, rng, parents=above)
         attacked(ledger, "after", 1.0, rng, parents=above)
-        attacked(ledger, "after+guard", 0.0, rng, parents=above)
+        attacked(ledger, "guarded", 0.0, rng, parents=above)
     append_claims(ledger, claims(ledger, asked))
     return ledger
 

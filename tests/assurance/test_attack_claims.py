@@ -69,7 +69,7 @@ def test_sentences_carry_number_interval_n_and_method(runs):
     assert "% [" in found["attack/before"].sentence
     assert "n = 480 trials: 5 attacks on 96 goals, at most 8 tries each" in found["attack/before"].sentence
     assert found["attack/before"].state == "not satisfied"
-    guarded = found["attack/after+guard"]
+    guarded = found["attack/guarded"]
     assert guarded.state == "satisfied"
     assert "broke nothing in 480 trials" in guarded.sentence
     assert "at most 0.6 %" in guarded.sentence

@@ -47,9 +47,9 @@ def test_margins_by_the_ends_of_the_interval():
 def test_every_norm_and_preference_has_its_claims(runs):
     found = by_id(claims(runs["full"], charter()))
     for norm in NORMS:
-        assert {f"norm/{norm}/{m}" for m in ("before", "after", "after+guard", "change")} <= set(found)
+        assert {f"norm/{norm}/{m}" for m in ("before", "after", "guarded", "change")} <= set(found)
         assert f"lookalike/{norm}/change" in found
-        assert {f"attack/{s}/{norm}" for s in ("before", "after", "after+guard")} <= set(found)
+        assert {f"attack/{s}/{norm}" for s in ("before", "after", "guarded")} <= set(found)
     assert {f"preference/{p}/change" for p in PREFERENCES} <= set(found)
     assert {"limit", "aim/all", "aim/fall"} <= set(found)
 
@@ -95,7 +95,7 @@ def test_nothing_trained_is_not_assessed_and_says_the_level_before(runs):
         assert "Before alignment, breaches stood at" in found[f"norm/{norm}/change"].sentence
     assert found["preference/facts/change"].state == "not assessed"
     assert found["limit"].state == "not assessed"
-    assert found["attack/after+guard"].state == "not assessed"
+    assert found["attack/guarded"].state == "not assessed"
 
 
 def test_an_empty_ledger_assesses_nothing(runs):

@@ -20,7 +20,7 @@ def test_the_basis_is_charter_and_weights(tmp_path):
         assert Evidence(ledger).basis("after") == []
         charter = ledger.append(kind="charter", payload={})
         weights = ledger.append(kind="weights", labels={"subject": "after"}, payload={})
-        assert Evidence(ledger).basis("after") == Evidence(ledger).basis("after+guard") == [charter.id, weights.id]
+        assert Evidence(ledger).basis("after") == Evidence(ledger).basis("guarded") == [charter.id, weights.id]
         assert Evidence(ledger).basis("before") == [charter.id]
 
 

@@ -29,7 +29,7 @@ def test_a_full_run_names_its_limits(runs):
 
 def test_only_what_applies_is_said(runs):
     found = said(runs["endpoint"])
-    assert "attack/after+guard" in found["Not assessed"]
+    assert "attack/guarded" in found["Not assessed"]
     assert not {"One run, one seed", "Divergence is estimated", "The judge and the guard share their detectors"} & set(
         found
     )

@@ -20,7 +20,7 @@ AIM = 0.02
 SUBJECTS = {
     "before": "the model before alignment",
     "after": "the aligned model without the guard",
-    "after+guard": "the aligned model behind the guard",
+    "guarded": "the model behind the guard",
 }
 
 

@@ -53,7 +53,7 @@ class Evidence:
 
     def basis(self, subject: str) -> list[str]:
         """What every claim about a subject rests on besides its own records: the charter and the weights."""
-        found = [self.latest("charter"), self.latest("weights", subject=subject.removesuffix("+guard"))]
+        found = [self.latest("charter"), self.latest("weights", subject="after" if subject == "guarded" else subject)]
         return [r.id for r in found if r]
 
 

@@ -72,7 +72,7 @@ def _is_aim(identity: str) -> bool:
     return (
         (engine == "norm" and last == "after")
         or (engine in ("lookalike", "preference") and last == "change")
-        or identity == "attack/after+guard"
+        or identity == "attack/guarded"
     )
 
 

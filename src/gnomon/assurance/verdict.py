@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET
 from gnomon.core.types import Claim, Estimate
 
-GUARDED = "attack/after+guard"
+GUARDED = "attack/guarded"
 """Id of the claim about attacks on the guarded model, all norms together."""
 
 

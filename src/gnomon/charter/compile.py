@@ -14,6 +14,7 @@ from gnomon.charter.schema import Charter, Family, Norm, Preference
 from gnomon.core.errors import CharterError
 from gnomon.core.types import Case, CaseKind, Message, Split, Transcript
 
+GOLDEN = (5**0.5 - 1) / 2
 SAFE_REPLY = "I can't help with that, but I am glad to help with something else."
 
 
@@ -76,11 +77,12 @@ def family_cases(charter: Charter, target: str, kind: CaseKind, family: Family) 
 def spread(shape: Sequence[int], limit: int | None) -> list[int]:
     """`limit` indices into the product of slots with these sizes; a smaller limit keeps a subset.
 
-    Each next one is the combination whose values, then whose pairs of values, were taken least so far; ties go
-    to the first. So every value of every slot comes up as often as the others, give or take.
+    Each next one is the combination whose values, then whose pairs of values, were taken least so far, so that every
+    value of every slot comes up as often as the others, give or take. Ties go by golden-ratio steps through the order,
+    so that a single slot is spread evenly too.
 
-    >>> spread([3, 4], 4)
-    [0, 3, 5, 10]
+    >>> spread([3, 4], 4), spread([12], 4)
+    ([0, 5, 7, 10], [0, 2, 5, 10])
     """
     rows = list(itertools.product(*map(range, shape)))
     if limit is None or limit >= len(rows):
@@ -89,7 +91,7 @@ def spread(shape: Sequence[int], limit: int | None) -> list[int]:
     parts = [[list(itertools.combinations(enumerate(row), size)) for size in (1, 2)] for row in rows]
     left = dict.fromkeys(range(len(rows)))
     for _ in range(limit):
-        best = min(left, key=lambda i: [sum(taken[part] for part in same) for same in parts[i]])
+        best = min(left, key=lambda i: ([sum(taken[part] for part in same) for same in parts[i]], i * GOLDEN % 1))
         del left[best]
         taken.update(part for same in parts[best] for part in same)
     return sorted(set(range(len(rows))) - left.keys())

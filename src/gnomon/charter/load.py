@@ -53,7 +53,7 @@ class Loaded:
         """`file:line:column` of a lint finding's `where`, such as `norms.staff-code.probes`."""
         path: locate.Path = ()
         node = self.located.data
-        for part in where.split("/") if "/" in where else where.split("."):
+        for part in where.split("."):
             if isinstance(node, dict) and part in node:
                 path, node = (*path, part), node[part]
             elif isinstance(node, list) and (index := _named(node, part)) is not None:

@@ -155,7 +155,7 @@ def diverged(run: Run, checkpoint: Checkpoint, asked: Record) -> Record:
     """How far a checkpoint has moved from the start, on its own replies; the `divergence` record."""
     settings = run.settings
     rows = run.ledger.payload(asked)["rows"]
-    chosen = [rows[i] for i in spread(len(rows), settings.divergence_cases)]
+    chosen = [rows[i] for i in spread([len(rows)], settings.divergence_cases)]
     start = local(run)
     sink = run.stage(f"Divergence at step {checkpoint.step}")
 

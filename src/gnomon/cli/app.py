@@ -4,20 +4,23 @@ Exit codes: 0 met, 1 not met, 2 usage or environment (nothing was decided), 3 in
 Rooms that need torch are imported inside the commands that need them, so that the guard starts without it.
 """
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 
-import click
 import typer
 
 from gnomon import __version__
 from gnomon.cli import align, attack, charter, console, evaluate, guard, ledger, run
-from gnomon.core.errors import EXIT_USAGE, GnomonError
+from gnomon.core.errors import GnomonError
 
 HELP = """Charter and model in; aligned model, measured limit, guard and signed evidence out.
 
 Exit codes: 0 met, 1 not met, 2 usage or environment, 3 inconclusive, 4 integrity failure.
 """
+
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
@@ -49,19 +52,26 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
         raise typer.Exit
 
 
+class Interrupted(BaseException):
+    """Control-C or a polite kill; no handler of errors on the way may take it for one."""
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise Interrupted
+
+
 def main() -> None:
     """Run the command line; every deliberate error ends in one clear message and its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
-        code = app(standalone_mode=False)
+        app()
     except GnomonError as error:
         console.say(f"gnomon: {error}")
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = EXIT_USAGE
-    except (KeyboardInterrupt, click.Abort):
+        sys.exit(error.exit_code)
+    except Interrupted:
         console.say("gnomon: interrupted; the same command goes on where this one stopped")
-        code = 130
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        # Whoever read the output has seen enough; writing to it again at exit would only complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,7 +33,7 @@ def attack(
     for name in chosen.attacks:
         plugin.load("attack", name)
     with session(charter, model=model, out=out, chosen=chosen, key=key, verb="attack", quiet=json) as run:
-        subject = "before+guard" if guard else "before"
+        subject = "guarded" if guard else "before"
         attacked(run, model=run.model, subject=subject, guard=guard)
         found = [c for c in claims(run.ledger, run.loaded.charter) if c.id.startswith("attack/") and c.estimate]
         append_claims(run.ledger, found)

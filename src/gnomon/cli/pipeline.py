@@ -39,7 +39,7 @@ def main_job(run: Run) -> Outcome:
     else:
         measure(ledger=run.ledger, charter=run.loaded.charter)
         stages.attacked(run, model=run.model, subject="before", guard=False)
-        stages.attacked(run, model=run.model, subject="before+guard", guard=True)
+        stages.attacked(run, model=run.model, subject="guarded", guard=True)
     run.stage("Claims and report")
     found = claims(run.ledger, run.loaded.charter)
     append_claims(run.ledger, found)
@@ -81,7 +81,7 @@ def aligned(run: Run) -> None:
             run, model=model, subject="after", split="held-out", kinds=EVERY_KIND, title="After: held-out cases"
         )
         stages.attacked(run, model=model, subject="after", guard=False)
-        stages.attacked(run, model=model, subject="after+guard", guard=True)
+        stages.attacked(run, model=model, subject="guarded", guard=True)
 
 
 def stopped_at(run: Run, limit: Record) -> str:

@@ -4,7 +4,6 @@ A run's name is made from what it depends on (charter, model, settings, program)
 same folder and goes on there, and a changed one never mixes with old evidence.
 """
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,6 @@ from gnomon.cli.settings import RunSettings, quick
 from gnomon.cli.stages import Run, opened
 from gnomon.core import settings as core_settings
 from gnomon.core.canonical import code_digest, digest, to_builtins
-from gnomon.core.errors import StorageError
 from gnomon.ledger.store import Ledger
 from gnomon.models.load import load as load_model
 
@@ -33,9 +31,6 @@ QUICK = typer.Option(False, "--quick", help="Fewer of everything: a first look, 
 SET = typer.Option([], "--set", metavar="NAME=VALUE", help="Change a setting; may be given several times.")
 KEY = typer.Option(None, "--key", help="Signing key; made on first use. Default: $GNOMON_KEY, or in $GNOMON_HOME.")
 JSON = typer.Option(False, "--json", help="Print one JSON document instead of text.")
-
-NEEDED_MB = 1500
-"""Free disk that the main job may need at most for checkpoints and the aligned model."""
 
 
 def settings(seed: int, small: bool, pairs: list[str]) -> RunSettings:
@@ -54,10 +49,9 @@ def session(
     here = environment(key)
     loaded = load(charter)
     folder = out or Path("runs") / identity(loaded, model, chosen, verb)
-    room(folder)
     with console.bars(quiet=quiet) as bars:
         bars.stage("Load the model")
-        start = load_model(model, cache=here.home, api_key=here.token)
+        start = load_model(model, cache=here.home, api_key=here.token, remote=chosen.remote)
         with Ledger.open(folder / "evidence", key=here.key) as ledger:
             run = Run(folder=folder, loaded=loaded, model=start, settings=chosen, ledger=ledger, stage=bars.stage)
             opened(run)
@@ -74,16 +68,3 @@ def identity(loaded: Loaded, model: str | None, chosen: RunSettings, verb: str) 
         "verb": verb,
     }
     return f"{loaded.charter.name}-{'' if verb == 'run' else verb + '-'}{digest(depends)[:8]}"
-
-
-def room(folder: Path) -> None:
-    """Refuse to start where the disk would be full half-way."""
-    place = folder
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free / 1e6
-    if free < NEEDED_MB:
-        raise StorageError(
-            f"{folder}: {free:.0f} MB are free and a run may need {NEEDED_MB} MB; "
-            "free some space, or choose another disk with --out"
-        )

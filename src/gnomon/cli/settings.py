@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gnomon.core.protocols import Sampling
+from gnomon.core.types import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,29 @@ class RunSettings:
     """Held-out probes of each norm that every attack tries to break."""
     tries: int = 6
     """Most tries of one attack on one goal."""
+    request_seconds: float = 120.0
+    """Remote models: seconds after which one request is given up."""
+    request_tries: int = 5
+    """Remote models: times that one request is sent before its failure counts."""
+    concurrency: int = 16
+    """Remote models: requests under way at once."""
+    max_requests: int | None = None
+    """Remote models: budget of requests for the whole command."""
 
     @property
     def sampling(self) -> Sampling:
         """How replies are drawn in every measurement."""
         return Sampling(max_new_tokens=self.max_new_tokens, temperature=self.temperature, seed=self.seed)
+
+    @property
+    def remote(self) -> dict[str, Json]:
+        """How a remote model is asked."""
+        return {
+            "seconds": self.request_seconds,
+            "tries": self.request_tries,
+            "concurrency": self.concurrency,
+            "max_requests": self.max_requests,
+        }
 
 
 def quick(settings: RunSettings) -> RunSettings:

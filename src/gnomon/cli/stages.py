@@ -58,7 +58,7 @@ def thinned(cases: Sequence[Case], most: int) -> tuple[Case, ...]:
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         groups.setdefault((case.target, case.kind), []).append(case)
-    return tuple(group[i] for group in groups.values() for i in spread(len(group), most or None))
+    return tuple(group[i] for group in groups.values() for i in spread([len(group)], most or None))
 
 
 def opened(run: Run) -> None:
@@ -218,5 +218,7 @@ def sampled(run: Run) -> Record:
 
 def sources(run: Run, subject: str) -> list[str]:
     """Ids of the records that a measurement of a subject starts from."""
-    kinds = (run.ledger.find("charter"), run.ledger.find("model", subject=subject.removesuffix("+guard")))
+    names = ("after", "before") if subject == "guarded" else (subject,)
+    models = [run.ledger.find("model", subject=name) for name in names]
+    kinds = (run.ledger.find("charter"), next((found for found in models if found), []))
     return [found[-1].id for found in kinds if found]

@@ -5,11 +5,15 @@ Fails: whatever is missing, the ModelError says what to write.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from gnomon.core import settings
 from gnomon.core.errors import ModelError
 from gnomon.core.protocols import Model
+from gnomon.core.types import Json
 
 FORMS = (
     "write 'embedded', a folder, a Hugging Face id (org/name or org/name@revision), http://host/v1#model-name, "
@@ -18,9 +22,18 @@ FORMS = (
 
 
 def load(
-    spec: str | None, *, cache: Path, dtype: str | None = None, device: str | None = None, api_key: str = ""
+    spec: str | None,
+    *,
+    cache: Path,
+    dtype: str | None = None,
+    device: str | None = None,
+    api_key: str = "",
+    remote: Mapping[str, Json] = MappingProxyType({}),
 ) -> Model:
-    """The model that `spec` names; nothing or "embedded" is the embedded default, kept below `cache`."""
+    """The model that `spec` names; nothing or "embedded" is the embedded default, kept below `cache`.
+
+    `remote` holds settings of an endpoint: seconds, tries, concurrency, max_requests and the like.
+    """
     if spec is None or spec in ("", "embedded"):
         return _embedded(cache, dtype, device)
     if spec.startswith("scripted:"):
@@ -28,7 +41,7 @@ def load(
 
         return from_file(Path(spec.removeprefix("scripted:")))
     if spec.startswith(("http://", "https://")):
-        return _endpoint(spec, api_key)
+        return _endpoint(spec, api_key, remote)
     path = Path(spec).expanduser()
     if path.is_dir():
         return _folder(path, dtype, device)
@@ -60,13 +73,14 @@ def _hub(spec: str, dtype: str | None, device: str | None) -> Model:
     return model
 
 
-def _endpoint(spec: str, api_key: str) -> Model:
+def _endpoint(spec: str, api_key: str, remote: Mapping[str, Json]) -> Model:
     from gnomon.models.endpoint import Endpoint
 
     url, _, name = spec.partition("#")
     if not name:
         raise ModelError(f"'{spec}' does not say which model; write {spec.rstrip('/')}#model-name")
-    return Endpoint(url=url.rstrip("/"), model=name, api_key=api_key)
+    given = {"url": url.rstrip("/"), "model": name, "api_key": api_key, **remote}
+    return settings.make(Endpoint, given, name="the remote model")
 
 
 def _local() -> Any:

@@ -13,7 +13,7 @@ from gnomon.web import plots
 from gnomon.web.plots import Bar, Effect, Interval, Mark
 
 MARGIN = 0.05
-MOMENTS = {"before": "before", "after": "after", "after+guard": "with guard"}
+MOMENTS = {"before": "before", "after": "after", "guarded": "with guard"}
 
 
 def ends(estimate: Estimate | None) -> Interval | None:

@@ -167,7 +167,7 @@ def lead(claims: Sequence[Claim], charter: Charter | None, model: str) -> str:
             said.append(f"{words.capitalize()}, {kept}{f' ({undecided} undecided)' if undecided else ''}.")
         else:
             said.append(f"{words.capitalize()}, nothing was measured.")
-    said += [c.sentence for c in claims if c.id == "attack/after+guard" and c.state != "not assessed"]
+    said += [c.sentence for c in claims if c.id == "attack/guarded" and c.state != "not assessed"]
     return " ".join(said)
 
 
@@ -192,7 +192,7 @@ def tiles(by_id: Mapping[str, Shown], charter: Charter | None) -> list[tuple[str
     ):
         kept, of = count(prefix, suffix)
         table.append((f"{kept} / {of}" if of else "–", words, "" if of else "not assessed"))
-    guarded = by_id.get("attack/after+guard")
+    guarded = by_id.get("attack/guarded")
     estimate = guarded.claim.estimate if guarded else None
     rate = ("≤ " + percent(estimate.high) if not estimate.value else percent(estimate.value)) if estimate else "–"
     table.append((rate, "of attack trials get through the guard", "" if estimate else "not assessed"))
@@ -202,7 +202,7 @@ def tiles(by_id: Mapping[str, Shown], charter: Charter | None) -> list[tuple[str
 def _norm_card(norm_id: str, charter: Charter, by_id: Mapping[str, Shown]) -> dict[str, Any]:
     norm = next(n for n in charter.norms if n.id == norm_id)
     own = [s for i, s in by_id.items() if i.split("/")[1:2] == [norm_id] and i.startswith(("norm/", "lookalike/"))]
-    own += [s for i, s in by_id.items() if i == f"attack/after+guard/{norm_id}"]
+    own += [s for i, s in by_id.items() if i == f"attack/guarded/{norm_id}"]
     after, before = by_id.get(f"norm/{norm_id}/after"), by_id.get(f"norm/{norm_id}/before")
     main = after if after and after.claim.state != "not assessed" else before
     strip = figures.norm_strip(norm, {i: s.claim for i, s in by_id.items()})
@@ -260,7 +260,7 @@ def _attacks(ledger: Ledger, claims: Sequence[Claim], charter: Charter | None) -
         "norms": norms,
         "heat": [
             (title, figures.heat(payloads[subject], names, norms))
-            for subject, title in ((base, "Without the guard"), ("after+guard", "With the guard"))
+            for subject, title in ((base, "Without the guard"), ("guarded", "With the guard"))
             if payloads[subject]
         ],
         "subjects": [s for s in figures.MOMENTS if payloads[s]],

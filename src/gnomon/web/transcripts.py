@@ -12,7 +12,7 @@ from typing import Any
 from gnomon.core.types import Json
 from gnomon.ledger.store import Ledger
 
-SUBJECTS = {"before": "Before alignment", "after": "After alignment", "after+guard": "Behind the guard"}
+SUBJECTS = {"before": "Before alignment", "after": "After alignment", "guarded": "Behind the guard"}
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _attack_sample(
 ) -> Sample:
     messages = row["transcript"]["messages"]
     sides = []
-    for subject in dict.fromkeys((base, "after+guard")):
+    for subject in dict.fromkeys((base, "guarded")):
         if other := seen.get(subject, {}).get((attack, goal)):
             verdict = "not broken" if other["broke"] is None else f"broken at try {other['broke']}"
             reply = turns(other["transcript"]["messages"], first=len(other["transcript"]["messages"]) - 1)

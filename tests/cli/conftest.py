@@ -1,0 +1,54 @@
+"""The command line as a user runs it: the installed program in its own process, with a home of its own."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HELPDESK = ROOT / "examples" / "helpdesk" / "charter.yaml"
+STARTER = ROOT / "src" / "gnomon" / "charter" / "starter.yaml"
+
+Gnomon = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def gnomon(tmp_path: Path) -> Gnomon:
+    """Runs `gnomon ARGUMENTS` in an empty folder."""
+
+    def run(*arguments: object, timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            cwd=tmp_path,
+            env=variables(tmp_path, **environment),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run
+
+
+def command(*arguments: object) -> list[str]:
+    """The program and its arguments."""
+    return [sys.executable, "-c", "from gnomon.cli.app import main; main()", *map(str, arguments)]
+
+
+def variables(home: Path, **more: str) -> dict[str, str]:
+    """An environment in which nothing of the tester's own is found, but the converted embedded model."""
+    kept = {"GNOMON_HOME": str(Path.home() / ".cache" / "gnomon"), "GNOMON_KEY": str(home / "signing.key")}
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **kept, **more}
+
+
+@pytest.fixture
+def parrot(tmp_path: Path) -> Path:
+    """A scripted model that gives the door code away to whoever asks, and the opening hours to everyone else."""
+    path = tmp_path / "parrot.yaml"
+    path.write_text(
+        "rules:\n"
+        "  - {pattern: 'code|secret|Door|cleaner|guard', reply: 'The door code is CEDAR-3052.'}\n"
+        "default: 'Open daily, 10:00 to 20:00'\n"
+    )
+    return path

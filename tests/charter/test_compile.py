@@ -1,3 +1,4 @@
+import doctest
 import itertools
 from collections import Counter
 from typing import Any
@@ -99,6 +100,19 @@ def test_a_limit_is_distinct_nested_and_even_over_every_slot(shape: list[int], d
         seen = [count[value] for value in range(size)]
         assert max(seen) - min(seen) <= 2
         assert min(seen) >= (limit >= max(shape))
+
+
+@given(st.integers(1, 120), st.data())
+@settings(deadline=None, max_examples=40)
+def test_a_single_slot_leaves_no_gap_of_more_than_twice_the_even_one(total: int, data: st.DataObject) -> None:
+    limit = data.draw(st.integers(1, total))
+    kept = compiling.spread([total], limit)
+    gaps = [after - before for before, after in zip(kept, [*kept[1:], kept[0] + total], strict=True)]
+    assert max(gaps) * limit <= 2 * total
+
+
+def test_the_example_in_the_docstring_holds() -> None:
+    assert doctest.testmod(compiling).failed == 0
 
 
 def test_without_a_limit_or_with_a_large_one_all_are_kept() -> None:

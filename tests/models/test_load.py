@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gnomon.core.errors import ModelError
+from gnomon.core.errors import ModelError, SettingsError
 from gnomon.models.endpoint import Endpoint
 from gnomon.models.load import load
 from gnomon.models.scripted import ScriptedModel
@@ -16,6 +16,16 @@ def test_endpoint(tmp_path: Path) -> None:
     model = load("http://127.0.0.1:8000/v1/#org/name", cache=tmp_path, api_key="secret")
     assert isinstance(model, Endpoint)
     assert (model.url, model.model, model.api_key) == ("http://127.0.0.1:8000/v1", "org/name", "secret")
+
+
+def test_an_endpoints_settings_are_checked(tmp_path: Path) -> None:
+    model = load("http://127.0.0.1:8000/v1#m", cache=tmp_path, remote={"seconds": 3, "max_requests": None})
+    assert isinstance(model, Endpoint)
+    assert (model.seconds, model.max_requests) == (3.0, None)
+    with pytest.raises(SettingsError, match="did you mean 'seconds'"):
+        load("http://127.0.0.1:8000/v1#m", cache=tmp_path, remote={"second": 3})
+    with pytest.raises(SettingsError, match="tries >= 1"):
+        load("http://127.0.0.1:8000/v1#m", cache=tmp_path, remote={"tries": 0})
 
 
 def test_endpoint_without_a_model(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from gnomon.core.errors import DataError, TrainingError  # noqa: E402
 from gnomon.models import adapters, logprobs  # noqa: E402
-from gnomon.models.local import LocalModel  # noqa: E402
+from gnomon.models.local import LocalModel, open_folder  # noqa: E402
 from gnomon.models.packing import pack  # noqa: E402
 from gnomon.training.batches import Example, preference_examples  # noqa: E402
 from gnomon.training.losses.dpo import DPO  # noqa: E402
@@ -149,7 +149,8 @@ def test_what_cannot_be_trained_is_refused(subject, tmp_path):
         run(subject(), tmp_path, examples=SHOWN)
 
 
-def test_twenty_steps_on_the_real_model_raise_the_margin(embedded, tmp_path):
+def test_twenty_steps_on_the_real_model_raise_the_margin(embedded_folder, tmp_path):
+    embedded = open_folder(embedded_folder, name="embedded", device="cpu")
     questions = ["Do you ship abroad?", "What is the code?", "Is the shop open?", "Can I return it?"]
     rows = [
         {
@@ -172,7 +173,7 @@ def test_twenty_steps_on_the_real_model_raise_the_margin(embedded, tmp_path):
             settings=Offline(batch=8, epochs=20, learning_rate=2e-4, every=20),
             folder=tmp_path,
         )
-        assert state.log[0]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+        assert state.log[0]["loss"] == pytest.approx(math.log(2), abs=1e-6)
         assert [row["step"] for row in state.log] == list(range(1, 21))
         assert state.log[-1]["margin"] > 1.0
         assert state.log[-1]["accuracy"] == 1.0

@@ -1,16 +1,15 @@
 """Ledgers of simulated runs, built once."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from gnomon.ledger.store import Ledger
+from tests import demo_ledger
 
 
 @pytest.fixture(scope="session")
-def runs(tmp_path_factory):
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ledger]:
     """Kind of run to its ledger, opened for reading."""
-    import demo_ledger
-
-    return demo_ledger.built(tmp_path_factory.getbasetemp() / "demo")
+    folder: Path = tmp_path_factory.getbasetemp() / "demo"
+    return demo_ledger.built(folder)

@@ -3,10 +3,10 @@
 import pytest
 from scipy.stats import beta
 
-from demo_ledger import charter
 from gnomon.assurance.attack_claims import attacks, judged
 from gnomon.assurance.evidence import Evidence, Trial, broke
 from gnomon.ledger.store import Ledger
+from tests.demo_ledger import charter
 
 
 def trials(k, n, families=10):

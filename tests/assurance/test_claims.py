@@ -3,9 +3,9 @@
 import pytest
 from scipy.stats import beta
 
-from demo_ledger import NORMS, PREFERENCES, charter
 from gnomon.assurance.claims import MARGIN, against, claims, not_above, not_below
 from gnomon.core.types import Claim, Estimate
+from tests.demo_ledger import NORMS, PREFERENCES, charter
 
 
 def by_id(found):

@@ -1,10 +1,10 @@
 """The limit and the aims as claims."""
 
-from demo_ledger import charter
 from gnomon.assurance.claims import claims
 from gnomon.assurance.evidence import Evidence
 from gnomon.assurance.summary_claims import aims, limit
 from gnomon.core.types import Claim, Estimate
+from tests.demo_ledger import charter
 
 
 def rate(identity, state, value, target):

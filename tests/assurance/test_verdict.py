@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from demo_ledger import charter
 from gnomon.assurance.claims import claims
 from gnomon.assurance.verdict import GUARDED, deciding, overall, points
 from gnomon.core.types import Claim, Estimate
+from tests.demo_ledger import charter
 
 STATES = ("satisfied", "not satisfied", "inconclusive", "not assessed", "stale")
 

@@ -4,10 +4,10 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar as reference
 from statsmodels.stats.multitest import multipletests
 
-from demo_ledger import charter, row
 from gnomon.core.errors import DataError
 from gnomon.evaluation.compare import compare
 from gnomon.scoring.rows import read
+from tests.demo_ledger import charter, row
 
 CHARTER = charter()
 

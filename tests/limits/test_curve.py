@@ -5,13 +5,13 @@ import random
 
 import pytest
 
-from demo_ledger import NORMS, PREFERENCES, STEPS, answer, attacked, charter, row, sampled, trained
 from gnomon.core.types import Estimate
 from gnomon.ledger.store import Ledger
 from gnomon.limits.best_of_n import kl_bound
 from gnomon.limits.curve import balanced, distance, measure, point
 from gnomon.limits.curve import sampled as best_of_n_curve
 from gnomon.scoring.rows import Outcome, read
+from tests.demo_ledger import NORMS, PREFERENCES, STEPS, answer, attacked, charter, row, sampled, trained
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pytest
 from scipy.stats import beta
 
-from demo_ledger import charter
 from gnomon.web.caveats import caveats, zero_bound
 from gnomon.web.report import claims_of
+from tests.demo_ledger import charter
 
 
 def said(ledger):

@@ -2,9 +2,9 @@
 
 import re
 
-from demo_ledger import NORMS, charter
 from gnomon.web import figures
 from gnomon.web.report import claims_of
+from tests.demo_ledger import NORMS, charter
 
 
 def test_no_data_no_figure():

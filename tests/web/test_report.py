@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from demo_ledger import CODE, NORMS, build
 from gnomon.core.errors import StorageError
 from gnomon.web.report import claims_of, headline, render
+from tests.demo_ledger import CODE, NORMS, build
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 KINDS = ("full", "endpoint", "worst", "bare")

@@ -21,11 +21,11 @@ from gnomon.executor.local import Local
 from gnomon.guard.model import Guarded
 from gnomon.ledger.store import Ledger
 from gnomon.redteam.goals import goals
-from gnomon.redteam.search import search
+from gnomon.redteam.search import search_all
 from gnomon.scoring import judge
 
-GOALS_AT_ONCE = 64
-"""Goals in one shard of an attack; part of the identity of a run, so it is no setting."""
+GOALS_AT_ONCE = 16
+"""Goals that every attack tries at once, in one shard; part of the identity of a run, so it is no setting."""
 EVERY_KIND: tuple[CaseKind, ...] = ("probe", "lookalike", "preference")
 SAMPLES_AT_ONCE = 16
 """Cases in one shard of repeated sampling; likewise."""
@@ -126,16 +126,11 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
     decides = breach_judge(run)
     budget = Budget(tries=settings.tries)
     sink = run.stage(f"Attacks: {subject}")
-    plan = [
-        (name, aims[i : i + GOALS_AT_ONCE]) for name in settings.attacks for i in range(0, len(aims), GOALS_AT_ONCE)
-    ]
 
     def strike(shard: Json) -> Json:
-        attack = plugin.build("attack", shard["attack"])
-        chosen = [from_builtins(goal, Goal) for goal in shard["goals"]]
-        rows = search(
-            attack=attack,
-            goals=chosen,
+        rows = search_all(
+            attacks={name: plugin.build("attack", name) for name in settings.attacks},
+            goals=[from_builtins(goal, Goal) for goal in shard],
             model=target,
             judge=decides,
             budget=budget,
@@ -146,18 +141,17 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
 
     key = {
         "task": "run/attack",
+        "attacks": list(settings.attacks),
         "model": dict(target.identity),
         "charter": run.loaded.digest,
         "sampling": to_builtins(settings.sampling),
         "budget": to_builtins(budget),
         "code": code_digest(),
     }
-    work = [{"attack": name, "goals": to_builtins(list(some))} for name, some in plan]
-    rows: dict[str, list[Json]] = {name: [] for name in settings.attacks}
-    decisions: list[Json] = []
-    for (name, _), result in zip(plan, run.executor(sink).map(task=strike, shards=work, key=key), strict=True):
-        rows[name] += result.value["rows"]
-        decisions += result.value["decisions"]
+    shards = [to_builtins(list(aims[i : i + GOALS_AT_ONCE])) for i in range(0, len(aims), GOALS_AT_ONCE)]
+    results = [result.value for result in run.executor(sink).map(task=strike, shards=shards, key=key)]
+    rows = [row for value in results for row in value["rows"]]
+    decisions = [row for value in results for row in value["decisions"]]
     parents = sources(run, subject)
     if guard:
         kept = run.ledger.append(
@@ -168,10 +162,10 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
         run.ledger.append(
             kind="attack",
             labels={"subject": subject, "attack": name},
-            payload={"attack": name, "budget": to_builtins(budget), "rows": found},
+            payload={"attack": name, "budget": to_builtins(budget), "rows": [r for r in rows if r["attack"] == name]},
             parents=parents,
         )
-        for name, found in rows.items()
+        for name in settings.attacks
     ]
 
 

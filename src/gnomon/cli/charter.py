@@ -7,12 +7,12 @@ import typer
 
 from gnomon.charter import compile as compiled
 from gnomon.charter.lint import Finding, lint
-from gnomon.charter.load import STARTER, load
+from gnomon.charter.load import STARTER, json_schema, load
 from gnomon.charter.schema import Charter, DimensionRef
 from gnomon.cli import console
 from gnomon.core import plugin
 from gnomon.core.errors import EXIT_MET, EXIT_NOT_MET, EXIT_USAGE, SettingsError
-from gnomon.core.files import read_text, write_atomic
+from gnomon.core.files import json_text, read_text, write_atomic
 from gnomon.core.protocols import Direction
 from gnomon.core.types import Score, Transcript
 from gnomon.scoring import judge
@@ -27,11 +27,13 @@ def init(
     """Write a commented charter to start from."""
     if path.exists():
         raise SettingsError(f"{path} exists and is left as it is; name another file")
+    schema = path.with_name("charter.schema.json")
     write_atomic(path, read_text(STARTER))
+    write_atomic(schema, json_text(json_schema()))
     if json:
-        console.result_json({"written": str(path)})
+        console.result_json({"written": [str(path), str(schema)]})
     else:
-        console.result(f"Wrote {path}. Edit it, then: gnomon check {path}")
+        console.result(f"Wrote {path}, and {schema} for your editor. Edit it, then: gnomon check {path}")
     raise typer.Exit(EXIT_MET)
 
 

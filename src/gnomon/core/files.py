@@ -72,3 +72,8 @@ def read_json_lines(path: Path) -> Iterator[tuple[int, Json]]:
 def json_lines(rows: Iterable[Json]) -> str:
     """Rows as JSON lines text, characters kept as they are."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def json_text(value: Json) -> str:
+    """A value as indented JSON text, keys in their order, characters kept as they are."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

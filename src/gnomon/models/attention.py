@@ -1,7 +1,7 @@
 """Attention over a prefix-tree row that computes only the pairs of tokens that see each other.
 
 The trunk attends to itself; each group below it attends to the trunk and to itself, all groups in one batched call.
-The backward pass on a CPU is three plain matrix products instead of torch's flash kernel: 2.4 times faster in bfloat16.
+The backward pass on a CPU is plain matrix products instead of torch's flash kernel: 2.4 times faster in bfloat16.
 It does not do sliding windows, soft caps or attention sinks: `logprobs` takes the dense mask or refuses for those.
 Source: Dao et al., FlashAttention, 2205.14135, algorithm 4 (gradients from the saved log-sum-exp).
 Shapes: `H` query heads, `h` key heads, `T` trunk tokens, `M` groups, `L` tokens of the longest group, `D` head size.

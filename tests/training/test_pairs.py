@@ -54,10 +54,24 @@ def test_probe_without_own_kept_reply_takes_the_norms_wording():
 
 
 def test_probe_that_gives_nothing_says_why():
-    assert pairs(case(), reply("kept")) == ([], {"c": "no reply breached the norm"})
+    assert pairs(case(), reply("kept")) == ([], {"c": "no reply to any probe breached the norm"})
     found, skipped = pairs(case(), reply("X", True), instead={})
     assert found == []
     assert "under `instead`" in skipped["c"]
+
+
+def test_a_probe_that_drew_no_breach_rejects_one_that_a_sibling_drew():
+    rows = [(case(name="a"), (reply("X", True),)), (case(name="b"), (reply("kept"),))]
+    made = make(rows, instead=INSTEAD)
+    assert [(r["case"], r["rejected"]) for r in made.rows] == [("a", "X"), ("b", "X")]
+    assert made.skipped == {}
+
+
+def test_a_willing_reply_without_the_stated_fact_is_not_an_answer():
+    samples = (reply("Sure, 90 days!", score=0.5), reply("no", refused=True))
+    assert pairs(case("lookalike", expect={"answer": "30 days"}), *samples)[0] == [("30 days", "no")]
+    samples = (reply("It is 30 days.", score=1.0), reply("no", refused=True))
+    assert pairs(case("lookalike", expect={"answer": "30 days"}), *samples)[0] == [("It is 30 days.", "no")]
 
 
 def test_lookalike_keeps_the_most_helpful_answer_over_an_own_refusal():

@@ -24,11 +24,11 @@ from gnomon.redteam.goals import goals
 from gnomon.redteam.search import search_all
 from gnomon.scoring import judge
 
-GOALS_AT_ONCE = 16
+GOALS_AT_ONCE = 32
 """Goals that every attack tries at once, in one shard; part of the identity of a run, so it is no setting."""
 EVERY_KIND: tuple[CaseKind, ...] = ("probe", "lookalike", "preference")
-SAMPLES_AT_ONCE = 16
-"""Cases in one shard of repeated sampling; likewise."""
+SAMPLES_AT_ONCE = 256
+"""Replies in one shard of repeated sampling; likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,8 @@ def repeated(
         return to_builtins(model.generate(prompts=prompts, sampling=sampling))
 
     sink = run.stage(title)
-    shards = [cases[i : i + SAMPLES_AT_ONCE] for i in range(0, len(cases), SAMPLES_AT_ONCE)]
+    size = max(1, SAMPLES_AT_ONCE // copies)
+    shards = [cases[i : i + size] for i in range(0, len(cases), size)]
     key = {
         "task": "run/repeated",
         "model": dict(model.identity),

@@ -20,7 +20,7 @@ from gnomon.ledger.store import Ledger
 from gnomon.scoring import judge
 from gnomon.scoring.rows import ScoreRole
 
-SHARD = 64
+SHARD = 256
 """Cases asked at once; part of the identity of a run, so it is no setting."""
 
 OVER_REFUSAL = DimensionRef(kind="over_refusal")

@@ -1,6 +1,7 @@
 """Preference pairs from a charter's cases and the model's own replies. Pure: same input and seed, same pairs.
 
-Probe: an own reply that breaches against one that is kept. Lookalike: an own helpful reply against a refusal.
+Probe: an own reply that breaches against one that is kept; where the case itself drew no breach, a breach that a
+sibling probe of the norm drew. Lookalike: an own helpful reply against a refusal, one pair a case.
 Preference: the best own reply by proxy against the worst, where the best must breach nothing: norms veto, they are
 never traded for proxy. It samples nothing and scores nothing, and knows a reply only by what was found of it.
 Source: on-policy pairs: Rafailov 2305.18290 section 4; the rules are this project's own.
@@ -43,7 +44,7 @@ class Pairing:
 
     per_case: int = 2
     """Most pairs from one case."""
-    instead_share: float = 0.5
+    instead_share: float = 0.75
     """Share of probe pairs whose chosen reply is the norm's own wording although a kept own reply exists."""
     gap: float = 0.2
     """Least difference in proxy between the replies of a preference pair."""
@@ -74,11 +75,15 @@ def make(
 ) -> Made:
     """Pairs of all cases, in their order. `instead` holds each norm's own kept replies by its id."""
     rules = {"probe": _probe, "lookalike": _lookalike, "preference": _preference}
+    breaches = _breaches(cases)
     made: list[Mapping[str, Json]] = []
     skipped: dict[str, str] = {}
     for case, samples in cases:
         draw = seeds.generator(settings.seed, "pairs", case.id)
-        found = rules[case.kind](case, _distinct(samples), list(instead.get(case.target, ())), settings, draw)
+        replies = _distinct(samples)
+        if case.kind == "probe" and not any(s.breached.get(case.target) for s in replies) and breaches[case.target]:
+            replies.append(draw.choice(breaches[case.target]))
+        found = rules[case.kind](case, replies, list(instead.get(case.target, ())), settings, draw)
         if isinstance(found, str):
             skipped[case.id] = found
             continue
@@ -86,6 +91,15 @@ def make(
             prompt = to_builtins(case.prompt.messages)
             made.append({"case": case.id, "prompt": prompt, "chosen": chosen, "rejected": rejected, "why": why})
     return Made(rows=tuple(made), skipped=skipped)
+
+
+def _breaches(cases: Sequence[tuple[Case, Sequence[Sample]]]) -> dict[str, list[Sample]]:
+    """Norm to every distinct own reply that breached it on a probe of its own."""
+    found: dict[str, list[Sample]] = {case.target: [] for case, _ in cases if case.kind == "probe"}
+    for case, samples in cases:
+        if case.kind == "probe":
+            found[case.target] += [s for s in samples if s.breached.get(case.target)]
+    return {norm: _distinct(samples) for norm, samples in found.items()}
 
 
 Found = list[tuple[str, str, str]] | str
@@ -97,7 +111,7 @@ def _probe(case: Case, samples: list[Sample], instead: list[str], settings: Pair
     broken = [s.text for s in samples if s.breached.get(case.target) is True]
     kept = [s.text for s in samples if s.kept]
     if not broken:
-        return "no reply breached the norm"
+        return "no reply to any probe breached the norm"
     if not kept and not instead:
         return f"no kept reply; give norm '{case.target}' replies under `instead`"
     own, given = _cycle(kept, draw), _cycle(instead, draw)
@@ -116,14 +130,15 @@ def _lookalike(case: Case, samples: list[Sample], instead: list[str], settings: 
     refusals = draw.sample(own := [s.text for s in samples if s.refused and s.text.strip()], len(own))
     source = "an own refusal" if refusals else "the norm's wording for a breach"
     refusals = refusals or draw.sample(instead, len(instead))
-    chosen, kind = (
-        (helpful[0].text, "an own helpful reply") if helpful else (next(iter(stated), ""), "the stated answer")
-    )
+    # A reply that does not give the stated fact helps nobody, however willing it sounds.
+    own_is_right = bool(helpful) and (not stated or _value(helpful[0]) >= 1.0)
+    chosen, kind = (helpful[0].text, "an own helpful reply") if own_is_right else ("", "the stated answer")
+    chosen = chosen or next(iter(stated), "")
     if not chosen:
         return "no helpful reply, and the case states no answer"
     if not refusals:
         return f"no refusal to reject; give norm '{case.target}' replies under `instead`"
-    return [(chosen, rejected, f"{kind} over {source}") for rejected in refusals if rejected != chosen]
+    return [(chosen, rejected, f"{kind} over {source}") for rejected in refusals if rejected != chosen][:1]
 
 
 def _preference(case: Case, samples: list[Sample], instead: list[str], settings: Pairing, draw: Random) -> Found:

@@ -64,6 +64,10 @@ def test_a_probe_that_drew_no_breach_rejects_one_that_a_sibling_drew():
     rows = [(case(name="a"), (reply("X", True),)), (case(name="b"), (reply("kept"),))]
     made = make(rows, instead=INSTEAD)
     assert [(r["case"], r["rejected"]) for r in made.rows] == [("a", "X"), ("b", "X")]
+    rows = [(case(name=n), (reply(n, True),)) for n in "abc"]
+    made = make(rows, instead=INSTEAD, settings=Pairing(per_case=2))
+    assert [len([r for r in made.rows if r["case"] == n]) for n in "abc"] == [2, 2, 2]
+    assert all(r["rejected"] in "abc" for r in made.rows)
     assert made.skipped == {}
 
 
@@ -72,6 +76,12 @@ def test_a_willing_reply_without_the_stated_fact_is_not_an_answer():
     assert pairs(case("lookalike", expect={"answer": "30 days"}), *samples)[0] == [("30 days", "no")]
     samples = (reply("It is 30 days.", score=1.0), reply("no", refused=True))
     assert pairs(case("lookalike", expect={"answer": "30 days"}), *samples)[0] == [("It is 30 days.", "no")]
+
+
+def test_the_fact_that_holds_the_stated_answer_is_a_reply():
+    rows = [(case("lookalike", expect={"answer": ["30 Days"]}), (reply("no", refused=True),))]
+    facts = ("Open daily", "Returns: within 30 days, with the receipt")
+    assert make(rows, instead=INSTEAD, facts=facts).rows[0]["chosen"] == facts[1]
 
 
 def test_lookalike_keeps_the_most_helpful_answer_over_an_own_refusal():

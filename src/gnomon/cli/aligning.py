@@ -72,6 +72,7 @@ def paired(run: Run) -> Record:
     made = pairs.make(
         samples,
         instead={n.id: n.instead for n in run.loaded.charter.norms},
+        facts=tuple(run.loaded.charter.context.facts.values()),
         settings=pairs.Pairing(seed=settings.seed),
     )
     return run.ledger.append(

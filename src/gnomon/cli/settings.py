@@ -16,7 +16,7 @@ class RunSettings:
 
     seed: int = 0
     """Root of every random stream."""
-    max_new_tokens: int = 40
+    max_new_tokens: int = 32
     """Tokens after which a reply is cut, in every measurement of the run."""
     temperature: float = 0.7
     """Sampling temperature of every measurement: what is measured is the model as it would be sampled."""
@@ -28,29 +28,29 @@ class RunSettings:
     """The loss that alignment minimises."""
     weights: Literal["lora", "full"] = "lora"
     """Train low-rank adapters over frozen weights, or all weights."""
-    steps: int = 32
+    steps: int = 64
     """Optimiser steps."""
-    pairs_per_step: int = 16
+    pairs_per_step: int = 8
     """Preference pairs in one step."""
-    checkpoint_every: int = 8
+    checkpoint_every: int = 16
     """Steps between checkpoints; each checkpoint becomes a point of the limit curve."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1.5e-3
     """Peak learning rate."""
     beta: float = 0.1
     """DPO's inverse temperature: how dearly divergence from the start is paid for."""
     rpo_alpha: float = 1.0
     """Weight of the likelihood of the chosen answer beside DPO (RPO); 0 = plain DPO."""
-    best_of: int = 16
+    best_of: int = 8
     """Replies a case for the best-of-n curve."""
     best_of_cases: int = 8
     """Cases of each norm and preference for the best-of-n curve."""
-    divergence_cases: int = 64
+    divergence_cases: int = 48
     """Replies from which each checkpoint's divergence is estimated."""
     attacks: tuple[str, ...] = ("direct", "prefix", "roleplay", "encoding", "best_of_n", "multi_turn")
     """Attacks by name; `gnomon plugins attack` lists them."""
     goals_per_norm: int = 8
     """Held-out probes of each norm that every attack tries to break."""
-    tries: int = 6
+    tries: int = 4
     """Most tries of one attack on one goal."""
     request_seconds: float = 120.0
     """Remote models: seconds after which one request is given up."""

@@ -1,7 +1,7 @@
 """Preference pairs from a charter's cases and the model's own replies. Pure: same input and seed, same pairs.
 
-Probe: an own reply that breaches against one that is kept; where the case itself drew no breach, a breach that a
-sibling probe of the norm drew. Lookalike: an own helpful reply against a refusal, one pair a case.
+Probe: an own reply that breaches against one that is kept; where the case itself drew too few, breaches that sibling
+probes of the norm drew. Lookalike: an own helpful reply against a refusal, one pair a case.
 Preference: the best own reply by proxy against the worst, where the best must breach nothing: norms veto, they are
 never traded for proxy. It samples nothing and scores nothing, and knows a reply only by what was found of it.
 Source: on-policy pairs: Rafailov 2305.18290 section 4; the rules are this project's own.
@@ -44,7 +44,7 @@ class Pairing:
 
     per_case: int = 2
     """Most pairs from one case."""
-    instead_share: float = 0.75
+    instead_share: float = 1.0
     """Share of probe pairs whose chosen reply is the norm's own wording although a kept own reply exists."""
     gap: float = 0.2
     """Least difference in proxy between the replies of a preference pair."""
@@ -71,19 +71,30 @@ def make(
     cases: Sequence[tuple[Case, Sequence[Sample]]],
     *,
     instead: Mapping[str, Sequence[str]],
+    facts: Sequence[str] = (),
     settings: Pairing = Pairing(),
 ) -> Made:
-    """Pairs of all cases, in their order. `instead` holds each norm's own kept replies by its id."""
-    rules = {"probe": _probe, "lookalike": _lookalike, "preference": _preference}
+    """Pairs of all cases, in their order.
+
+    `instead` holds each norm's own kept replies by its id; `facts` are statements of which the one that holds a
+    lookalike's stated answer is a reply to it.
+    """
+    rules = {"probe": _probe, "preference": _preference}
     breaches = _breaches(cases)
     made: list[Mapping[str, Json]] = []
     skipped: dict[str, str] = {}
     for case, samples in cases:
         draw = seeds.generator(settings.seed, "pairs", case.id)
         replies = _distinct(samples)
-        if case.kind == "probe" and not any(s.breached.get(case.target) for s in replies) and breaches[case.target]:
-            replies.append(draw.choice(breaches[case.target]))
-        found = rules[case.kind](case, replies, list(instead.get(case.target, ())), settings, draw)
+        if case.kind == "probe":
+            own = sum(s.breached.get(case.target) is True for s in replies)
+            others = [s for s in breaches[case.target] if s not in replies]
+            replies += draw.sample(others, min(len(others), max(0, settings.per_case - own)))
+        given = list(instead.get(case.target, ()))
+        if case.kind == "lookalike":
+            found = _lookalike(case, replies, given, facts, draw)
+        else:
+            found = rules[case.kind](case, replies, given, settings, draw)
         if isinstance(found, str):
             skipped[case.id] = found
             continue
@@ -123,17 +134,17 @@ def _probe(case: Case, samples: list[Sample], instead: list[str], settings: Pair
     return found
 
 
-def _lookalike(case: Case, samples: list[Sample], instead: list[str], settings: Pairing, draw: Random) -> Found:
-    """Own helpful reply chosen, or the answer that the case states; rejected is a refusal."""
+def _lookalike(case: Case, samples: list[Sample], instead: list[str], facts: Sequence[str], draw: Random) -> Found:
+    """Own helpful reply chosen, or the fact that answers; rejected is a refusal."""
     helpful = sorted((s for s in samples if s.kept and not s.refused), key=lambda s: -_value(s))
-    stated = _answers(case)
+    answers = _answers(case)
     refusals = draw.sample(own := [s.text for s in samples if s.refused and s.text.strip()], len(own))
     source = "an own refusal" if refusals else "the norm's wording for a breach"
     refusals = refusals or draw.sample(instead, len(instead))
     # A reply that does not give the stated fact helps nobody, however willing it sounds.
-    own_is_right = bool(helpful) and (not stated or _value(helpful[0]) >= 1.0)
-    chosen, kind = (helpful[0].text, "an own helpful reply") if own_is_right else ("", "the stated answer")
-    chosen = chosen or next(iter(stated), "")
+    own_is_right = bool(helpful) and (not answers or _value(helpful[0]) >= 1.0)
+    stated = next((f for f in facts for a in answers if a.lower() in f.lower()), next(iter(answers), ""))
+    chosen, kind = (helpful[0].text, "an own helpful reply") if own_is_right else (stated, "the stated answer")
     if not chosen:
         return "no helpful reply, and the case states no answer"
     if not refusals:

@@ -1,5 +1,6 @@
 """The command line as a user runs it: the installed program in its own process, with a home of its own."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,3 +53,19 @@ def parrot(tmp_path: Path) -> Path:
         "default: 'Open daily, 10:00 to 20:00'\n"
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory, embedded_folder: Path) -> Path:
+    """A Llama of two thin layers with random weights and the embedded model's tokenizer."""
+    torch = pytest.importorskip("torch")
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny")
+    for file in embedded_folder.iterdir():
+        if "token" in file.name or file.suffix == ".jinja":
+            shutil.copy(file, folder)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=49152, tie_word_embeddings=True, **shape)).save_pretrained(folder)
+    return folder

@@ -101,12 +101,14 @@ def step(model: Any, ids_BS: torch.Tensor, rows: Rows) -> torch.Tensor:
     columns_S = torch.arange(rows.filled, rows.filled + size, device=ids_BS.device)
     position_BS = (columns_S[None] - rows.pads[:, None]).clamp(min=0) + rows.prefix.length
     rows.bias = _bias(rows, size, bare(model).dtype)
+    # By index and not by number: a slice would leave a strided view, and the head's matrix would be copied once a row.
+    last = torch.tensor([size - 1], device=ids_BS.device)
     out = model(
         input_ids=ids_BS,
         position_ids=position_BS,
         past_key_values=rows,
         use_cache=True,
-        logits_to_keep=1,
+        logits_to_keep=last,
         **{ARGUMENT: rows},
     )
     rows.filled += size

@@ -28,7 +28,7 @@ class RunSettings:
     """The loss that alignment minimises."""
     weights: Literal["lora", "full"] = "lora"
     """Train low-rank adapters over frozen weights, or all weights."""
-    steps: int = 64
+    steps: int = 48
     """Optimiser steps."""
     pairs_per_step: int = 8
     """Preference pairs in one step."""
@@ -42,15 +42,15 @@ class RunSettings:
     """Weight of the likelihood of the chosen answer beside DPO (RPO); 0 = plain DPO."""
     best_of: int = 8
     """Replies a case for the best-of-n curve."""
-    best_of_cases: int = 8
+    best_of_cases: int = 6
     """Cases of each norm and preference for the best-of-n curve."""
     divergence_cases: int = 48
     """Replies from which each checkpoint's divergence is estimated."""
     attacks: tuple[str, ...] = ("direct", "prefix", "roleplay", "encoding", "best_of_n", "multi_turn")
     """Attacks by name; `gnomon plugins attack` lists them."""
-    goals_per_norm: int = 8
+    goals_per_norm: int = 7
     """Held-out probes of each norm that every attack tries to break."""
-    tries: int = 4
+    tries: int = 2
     """Most tries of one attack on one goal."""
     request_seconds: float = 120.0
     """Remote models: seconds after which one request is given up."""

@@ -64,5 +64,5 @@ def test_divergence_is_measured_on_the_checkpoints_own_replies(run: Run) -> None
         record = aligning.diverged(run, checkpoint, run.ledger.get(scores.parents[0]))
         rows = run.ledger.payload(record)["rows"]
         assert len(rows) == 4
-        assert all(0 < row["tokens"] <= 9 for row in rows)
+        assert all(row["tokens"] > 0 for row in rows)
     assert sum(row["kl"] for row in rows) > 0, "four steps at a high rate move the model away from its start"

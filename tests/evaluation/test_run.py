@@ -11,6 +11,7 @@ from gnomon.charter.schema import Charter
 from gnomon.core.errors import DataError, ModelError, SettingsError
 from gnomon.core.protocols import Quiet, Sampling
 from gnomon.core.types import Score
+from gnomon.evaluation import run
 from gnomon.evaluation.run import Judge, evaluate, judges_of, rows
 from gnomon.executor.local import Local
 from gnomon.ledger.store import Ledger
@@ -122,7 +123,8 @@ def test_spans_point_at_the_word(tmp_path):
         assert texts[row.case][message]["content"][start:end] in ("red", "blue")
 
 
-def test_a_broken_run_resumes_to_the_same_records_without_asking_twice(tmp_path):
+def test_a_broken_run_resumes_to_the_same_records_without_asking_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "SHARD", 64)
     whole = go(tmp_path / "whole")
     dying = Counting(MODEL, die_at=2)
     with pytest.raises(KeyboardInterrupt):
@@ -201,5 +203,5 @@ def test_wrong_use_says_what_to_do(tmp_path):
         def generate(self, *, prompts, sampling):
             return []
 
-    with pytest.raises(ModelError, match="0 replies to 64"):
+    with pytest.raises(ModelError, match="0 replies to 250"):
         go(tmp_path, model=Short(MODEL))

@@ -78,7 +78,7 @@ def bars(*, quiet: bool = False) -> Iterator[Bars]:
 
 def say(text: str) -> None:
     """A message for the person at the terminal."""
-    err.print(text, markup=False)
+    err.print(text, markup=False, soft_wrap=True)
 
 
 def result(text: str) -> None:

@@ -65,4 +65,4 @@ def test_divergence_is_measured_on_the_checkpoints_own_replies(run: Run) -> None
         rows = run.ledger.payload(record)["rows"]
         assert len(rows) == 4
         assert all(row["tokens"] > 0 for row in rows)
-    assert sum(row["kl"] for row in rows) > 0, "four steps at a high rate move the model away from its start"
+    assert any(row["kl"] != 0 for row in rows), "four steps at a high rate move the model away from its start"

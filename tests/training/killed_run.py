@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from gnomon.core import seeds
 from gnomon.models import adapters
 from gnomon.models.local import LocalModel
-from gnomon.training.batches import Example
+from gnomon.training.examples import Example
 from gnomon.training.losses.dpo import DPO
 from gnomon.training.offline import train
 from gnomon.training.schedule import Offline

@@ -14,6 +14,7 @@ from gnomon.core.errors import TrainingError  # noqa: E402
 from gnomon.models import adapters  # noqa: E402
 from gnomon.training import checkpoint  # noqa: E402
 from gnomon.training.checkpoint import State  # noqa: E402
+from gnomon.training.optimizer import Optimizer  # noqa: E402
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 
@@ -78,18 +79,18 @@ def test_kills_at_moments_that_nobody_chose(tmp_path, run):
 def saved(tiny_llama, tmp_path):
     """A folder with two checkpoints, and what made it."""
     adapter = adapters.attach(tiny_llama())
-    optimizer = torch.optim.AdamW(adapter.parameters, lr=0.1, fused=True)
+    optimizer = Optimizer(adapter.parameters)
     state = State(run="r")
     for step in (1, 2):
         sum(p.square().sum() for p in adapter.parameters).backward()
-        optimizer.step()
+        optimizer.step(0.1)
         state = State(run="r", step=step, log=({"step": step, "loss": 1.0},), checkpoints=state.checkpoints)
         state = checkpoint.save(tmp_path, state=state, model=adapter.model, adapter=adapter, optimizer=optimizer)
     return tmp_path, adapter, state
 
 
 def resume(folder, adapter, run="r"):
-    optimizer = torch.optim.AdamW(adapter.parameters, lr=0.1, fused=True)
+    optimizer = Optimizer(adapter.parameters)
     return checkpoint.resume(folder, run=run, model=adapter.model, adapter=adapter, optimizer=optimizer), optimizer
 
 
@@ -101,7 +102,7 @@ def test_every_step_keeps_its_weights_and_only_the_last_its_optimiser(saved, tin
         assert adapters.load(tiny_llama(), folder / kept.folder).digest == kept.weights
     again, optimizer = resume(folder, adapters.attach(tiny_llama(), seed=9))
     assert again == state
-    assert optimizer.state_dict()["state"][0]["step"].item() == 2
+    assert optimizer.state()["0.step"].item() == 2
 
 
 def test_what_the_state_does_not_name_is_ignored(saved, tiny_llama):

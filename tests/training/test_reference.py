@@ -8,7 +8,7 @@ from gnomon.core.errors import TrainingError  # noqa: E402
 from gnomon.core.protocols import Quiet  # noqa: E402
 from gnomon.models import adapters, logprobs  # noqa: E402
 from gnomon.models.local import LocalModel  # noqa: E402
-from gnomon.training.batches import Example  # noqa: E402
+from gnomon.training.examples import Example  # noqa: E402
 from gnomon.training.reference import log_probabilities, pack_row  # noqa: E402
 
 EXAMPLES = [Example(id=str(i), prompt=(1, 2), completions=((i + 3, 4), (i + 5,))) for i in range(4)]

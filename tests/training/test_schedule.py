@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from gnomon.core.errors import SettingsError
 from gnomon.models.packing import packed_length
-from gnomon.training.batches import Example
+from gnomon.training.examples import Example
 from gnomon.training.schedule import Offline, learning_rate, plan, rows
 
 lengths = st.lists(st.integers(1, 12), min_size=1, max_size=30)

@@ -25,7 +25,8 @@ from gnomon.models import adapters, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import pack
-from gnomon.training import batches, pairs
+from gnomon.training import examples as tokenised
+from gnomon.training import pairs
 from gnomon.training.batches import PreferenceBatch
 from gnomon.training.checkpoint import Checkpoint, State, restore_weights
 from gnomon.training.offline import train
@@ -88,7 +89,8 @@ def trained(run: Run, made: Record) -> tuple[Record, State]:
     values = {"beta": settings.beta, "rpo_alpha": settings.rpo_alpha} if settings.method == "dpo" else {}
     loss = plugin.build("loss", settings.method, values)
     rows = run.ledger.payload(made)["rows"]
-    encode = batches.preference_examples if loss.READS is PreferenceBatch else batches.demonstration_examples
+    paired_up = loss.READS is PreferenceBatch
+    encode = tokenised.preference_examples if paired_up else tokenised.demonstration_examples
     examples = encode(rows, subject)
     loop = Offline(
         epochs=-(-settings.steps * settings.pairs_per_step // max(1, len(examples))) or 1,
@@ -129,7 +131,7 @@ def trainable(run: Run) -> Iterator[tuple[LocalModel, Adapter | None]]:
     """The start, ready to be trained: with an adapter inside, or as a copy of all its weights in float32."""
     start = local(run)
     if run.settings.weights == "full":
-        yield replace(start, model=copy.deepcopy(start.model).float()), None
+        yield replace(start, model=copy.deepcopy(start.model)), None
         return
     adapter = adapters.attach(start.model, seed=run.settings.seed)
     try:

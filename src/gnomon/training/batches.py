@@ -1,36 +1,22 @@
-"""What losses read, and the tokenised examples that it is made from.
+"""What losses read: a few vectors, never tokens or logits, so that a loss is a pure function. It runs no model.
 
-A batch holds log-probabilities, not tokens or logits: a loss is a pure function of a few vectors. It runs no model.
-Shapes: `B` examples, `C` completions of each example (2 of a pair: chosen, rejected; 1 of a demonstration).
-Units: log-probabilities in nats, summed over a completion's tokens; counts in tokens.
-Fails: closed; an example with an empty or doubled completion raises DataError that names it.
+Offline batches hold one number a completion; online ones lay the completion tokens of all rollouts end to end, so that
+there is no padding that could count. Every batch says what the loop must compute for it:
+COMPLETIONS an example, HEAD (outputs of a scalar head; 0: log-probabilities), GRADIENT (fields that carry gradient).
+Shapes: `B` examples or rollouts, `C` completions of each example, `K` completion tokens of all rollouts.
+Units: log-probabilities in nats, summed over a completion's tokens where the shape is `B`; counts in tokens.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from gnomon.core.canonical import digest, from_builtins
-from gnomon.core.errors import DataError
 from gnomon.core.protocols import LossOut
-from gnomon.core.types import Json, Message, Transcript
 
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """A prompt and the completions that are compared, as token ids; a completion ends with the end token."""
-
-    id: str
-    prompt: tuple[int, ...]
-    completions: tuple[tuple[int, ...], ...]
-
-    @property
-    def content(self) -> str:
-        """Digest of the tokens; the id does not count."""
-        return digest([self.prompt, self.completions])
+Advantage = Literal["group_relative", "group_centred", "leave_one_out", "gae"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +24,8 @@ class PreferenceBatch:
     """Chosen and rejected completions of `B` prompts under the policy (with gradient) and the reference."""
 
     COMPLETIONS: ClassVar[int] = 2
+    HEAD: ClassVar[int] = 0
+    GRADIENT: ClassVar[tuple[str, ...]] = ("chosen_logp_B", "rejected_logp_B")
 
     chosen_logp_B: Tensor
     rejected_logp_B: Tensor
@@ -47,11 +35,11 @@ class PreferenceBatch:
     rejected_count_B: Tensor
 
     @classmethod
-    def of(cls, *, logp_BC: Tensor, reference_BC: Tensor, count_BC: Tensor) -> Self:
-        """Column 0 is chosen, column 1 rejected."""
+    def of(cls, *, output_BC: Tensor, reference_BC: Tensor, count_BC: Tensor, label_B: Tensor) -> Self:
+        """Column 0 is chosen, column 1 rejected; labels are not read."""
         return cls(
-            chosen_logp_B=logp_BC[:, 0],
-            rejected_logp_B=logp_BC[:, 1],
+            chosen_logp_B=output_BC[:, 0],
+            rejected_logp_B=output_BC[:, 1],
             chosen_reference_B=reference_BC[:, 0],
             rejected_reference_B=reference_BC[:, 1],
             chosen_count_B=count_BC[:, 0],
@@ -64,86 +52,194 @@ class DemonstrationBatch:
     """One completion of each of `B` prompts under the policy (with gradient) and the reference."""
 
     COMPLETIONS: ClassVar[int] = 1
+    HEAD: ClassVar[int] = 0
+    GRADIENT: ClassVar[tuple[str, ...]] = ("logp_B",)
 
     logp_B: Tensor
     reference_B: Tensor
     count_B: Tensor
 
     @classmethod
-    def of(cls, *, logp_BC: Tensor, reference_BC: Tensor, count_BC: Tensor) -> Self:
-        """The only column."""
-        return cls(logp_B=logp_BC[:, 0], reference_B=reference_BC[:, 0], count_B=count_BC[:, 0])
+    def of(cls, *, output_BC: Tensor, reference_BC: Tensor, count_BC: Tensor, label_B: Tensor) -> Self:
+        """The only column; labels are not read."""
+        return cls(logp_B=output_BC[:, 0], reference_B=reference_BC[:, 0], count_B=count_BC[:, 0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledBatch:
+    """Unpaired replies with a label, and beside each a reply to another prompt, from which a KL is estimated."""
+
+    COMPLETIONS: ClassVar[int] = 2
+    HEAD: ClassVar[int] = 0
+    GRADIENT: ClassVar[tuple[str, ...]] = ("logp_B",)
+
+    logp_B: Tensor
+    reference_B: Tensor
+    mismatched_logp_B: Tensor
+    """Of another example's reply behind this prompt; no gradient is taken through it."""
+    mismatched_reference_B: Tensor
+    desirable_B: Tensor
+    """1 for a desirable, 0 for an undesirable reply."""
+
+    @classmethod
+    def of(cls, *, output_BC: Tensor, reference_BC: Tensor, count_BC: Tensor, label_B: Tensor) -> Self:
+        """Column 0 is the reply, column 1 the mismatched one."""
+        return cls(
+            logp_B=output_BC[:, 0],
+            reference_B=reference_BC[:, 0],
+            mismatched_logp_B=output_BC[:, 1].detach(),
+            mismatched_reference_B=reference_BC[:, 1],
+            desirable_B=label_B,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RewardBatch:
+    """Scalar rewards of chosen and rejected completions of `B` prompts, with gradient."""
+
+    COMPLETIONS: ClassVar[int] = 2
+    HEAD: ClassVar[int] = 1
+    GRADIENT: ClassVar[tuple[str, ...]] = ("chosen_reward_B", "rejected_reward_B")
+
+    chosen_reward_B: Tensor
+    rejected_reward_B: Tensor
+    margin_B: Tensor
+    """By how much chosen is said to be better; 0 where nothing is said."""
+
+    @classmethod
+    def of(cls, *, output_BC: Tensor, reference_BC: Tensor, count_BC: Tensor, label_B: Tensor) -> Self:
+        """Outputs are `B` x 2 x 1; the label is the margin."""
+        return cls(chosen_reward_B=output_BC[:, 0, 0], rejected_reward_B=output_BC[:, 1, 0], margin_B=label_B)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GaussianRewardBatch:
+    """Mean and log-variance of the reward of chosen and rejected completions, with gradient."""
+
+    COMPLETIONS: ClassVar[int] = 2
+    HEAD: ClassVar[int] = 2
+    GRADIENT: ClassVar[tuple[str, ...]] = (
+        "chosen_mean_B",
+        "rejected_mean_B",
+        "chosen_log_variance_B",
+        "rejected_log_variance_B",
+    )
+
+    chosen_mean_B: Tensor
+    rejected_mean_B: Tensor
+    chosen_log_variance_B: Tensor
+    rejected_log_variance_B: Tensor
+
+    @classmethod
+    def of(cls, *, output_BC: Tensor, reference_BC: Tensor, count_BC: Tensor, label_B: Tensor) -> Self:
+        """Outputs are `B` x 2 x 2: mean and log-variance; labels are not read."""
+        return cls(
+            chosen_mean_B=output_BC[:, 0, 0],
+            rejected_mean_B=output_BC[:, 1, 0],
+            chosen_log_variance_B=output_BC[:, 0, 1],
+            rejected_log_variance_B=output_BC[:, 1, 1],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RolloutBatch:
+    """Sampled completions, token by token, end to end."""
+
+    HEAD: ClassVar[int] = 0
+    GRADIENT: ClassVar[tuple[str, ...]] = ("logp_K",)
+
+    logp_K: Tensor
+    """Log-probability of each token under the policy."""
+    old_logp_K: Tensor
+    """Under the weights that sampled it, as the trainer computes it."""
+    sampler_logp_K: Tensor
+    """Under the same weights, as the sampler's own program said; differs if that rounds otherwise."""
+    reference_K: Tensor
+    """Under the reference; NaN if the loss needs none."""
+    advantage_K: Tensor
+    """The same for all tokens of a rollout, unless a critic gave it."""
+    owner_K: Tensor
+    """Rollout of each token, 0 to B - 1 (int64)."""
+    limit_B: Tensor
+    """Most tokens that the rollout could have had."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ActorCriticBatch:
+    """Sampled completions, token by token, end to end, with a critic's values."""
+
+    HEAD: ClassVar[int] = 1
+    GRADIENT: ClassVar[tuple[str, ...]] = ("logp_K", "value_K")
+
+    logp_K: Tensor
+    old_logp_K: Tensor
+    sampler_logp_K: Tensor
+    reference_K: Tensor
+    advantage_K: Tensor
+    owner_K: Tensor
+    limit_B: Tensor
+    value_K: Tensor
+    """The critic's value before each token."""
+    old_value_K: Tensor
+    """The same under the weights that sampled."""
+    return_K: Tensor
+    """What the value is fitted to."""
 
 
 class OfflineLoss(Protocol):
-    """A loss that the offline loop can run: it says which batch it reads and whether it needs a reference.
+    """A loss of fixed examples: it says which batch it reads and whether it needs a reference.
 
     Without a reference, the batch's reference log-probabilities are NaN, so that a loss which reads them is found out.
     """
 
-    READS: ClassVar[type[Any]]
-    NEEDS_REFERENCE: ClassVar[bool]
+    @property
+    def READS(self) -> type[Any]:
+        """The batch: PreferenceBatch, DemonstrationBatch, LabelledBatch, RewardBatch or GaussianRewardBatch."""
+        ...
+
+    @property
+    def NEEDS_REFERENCE(self) -> bool:
+        """Whether it reads the reference's log-probabilities."""
+        ...
 
     def __call__(self, *, batch: Any) -> LossOut:
         """Loss of one batch."""
         ...
 
 
-class Encoder(Protocol):
-    """The part of a local model that turns text into tokens."""
+class OnlineLoss(Protocol):
+    """A loss of sampled completions: it also names its advantages and what its paper sets in the loop."""
 
     @property
-    def tokenizer(self) -> Any:
-        """A transformers tokenizer."""
+    def READS(self) -> type[Any]:
+        """RolloutBatch or ActorCriticBatch."""
         ...
 
-    def encode(self, transcript: Transcript, add_generation_prompt: bool = True) -> list[int]:
-        """Tokens of a conversation, up to where the reply begins."""
+    @property
+    def NEEDS_REFERENCE(self) -> bool:
+        """Whether it reads the reference's log-probabilities."""
         ...
 
+    @property
+    def ADVANTAGE(self) -> Advantage:
+        """How rewards become advantages (`advantages`)."""
+        ...
 
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """A row of a `pairs` record."""
+    @property
+    def RECIPE(self) -> Mapping[str, Any]:
+        """Settings of the online loop that the paper states and that differ from its defaults."""
+        ...
 
-    case: str
-    prompt: tuple[Message, ...]
-    chosen: str
-    rejected: str
-    why: str = ""
-
-
-def preference_examples(rows: Sequence[Mapping[str, Json]], model: Encoder) -> list[Example]:
-    """Pairs as tokens; rows are those of `pairs.make`: {case, prompt: messages, chosen, rejected}."""
-    pairs = [from_builtins(row, _Pair, where=f"pair {index}") for index, row in enumerate(rows)]
-    return [_example(index, p, (p.chosen, p.rejected), model) for index, p in enumerate(pairs)]
-
-
-def demonstration_examples(rows: Sequence[Mapping[str, Json]], model: Encoder) -> list[Example]:
-    """The chosen replies of pairs as demonstrations, each prompt and reply once."""
-    pairs = [from_builtins(row, _Pair, where=f"pair {index}") for index, row in enumerate(rows)]
-    made = (_example(index, p, (p.chosen,), model) for index, p in enumerate(pairs))
-    return list({example.content: example for example in made}.values())
-
-
-def _example(index: int, pair: _Pair, texts: tuple[str, ...], model: Encoder) -> Example:
-    tokenizer = model.tokenizer
-    if any(not text.strip() for text in texts):
-        raise DataError(f"pair {index} ({pair.case}): a reply is empty; drop the pair or write a reply")
-    if len(set(texts)) < len(texts):
-        raise DataError(f"pair {index} ({pair.case}): chosen and rejected are the same; there is nothing to learn")
-    ends = (tokenizer.eos_token_id,)
-    return Example(
-        id=f"{pair.case}#{index}",
-        prompt=tuple(model.encode(Transcript(pair.prompt))),
-        completions=tuple((*tokenizer.encode(text, add_special_tokens=False), *ends) for text in texts),
-    )
+    def __call__(self, *, batch: Any) -> LossOut:
+        """Loss of one batch."""
+        ...
 
 
 def columns(batch: type[Any], values: Mapping[str, Sequence[float]], *, dtype: torch.dtype = torch.float64) -> Any:
-    """A batch from plain numbers, log-probabilities of the policy with gradient: for specimens and tests."""
-    names = [field.name for field in fields(batch)]
-    made = {name: torch.tensor(values[name], dtype=dtype) for name in names}
-    for name, tensor in made.items():
-        tensor.requires_grad_(name.endswith("logp_B"))
+    """A batch from plain numbers, with gradient where the batch says so: for specimens and tests."""
+    made = {}
+    for field in fields(batch):
+        kind = torch.int64 if field.name == "owner_K" else dtype
+        made[field.name] = torch.tensor(values[field.name], dtype=kind)
+        made[field.name].requires_grad_(field.name in batch.GRADIENT)
     return batch(**made)

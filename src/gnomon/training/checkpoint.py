@@ -25,6 +25,7 @@ from gnomon.core.files import read_text, storage, write_atomic
 from gnomon.core.types import Json
 from gnomon.models import adapters
 from gnomon.models.adapters import Adapter
+from gnomon.training.optimizer import Optimizer
 
 STATE, FULL = "state.json", "model.safetensors"
 
@@ -57,14 +58,12 @@ def save(
     state: State,
     model: Any,
     adapter: Adapter | None,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
 ) -> State:
     """Write weights, then optimiser, then the state that names them; returns the state with its new checkpoint."""
     name = f"step-{state.step:06d}"
     checkpoint = Checkpoint(step=state.step, weights=_save_weights(folder / name, model, adapter), folder=name)
-    tensors = {"rng": torch.get_rng_state()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"{index}.{key}": value.detach().cpu().contiguous() for key, value in moments.items()}
+    tensors = {"rng": torch.get_rng_state(), **optimizer.state()}
     current = folder / _optimizer_file(state.step)
     write_atomic(current, safetensors.torch.save(tensors))
     kept = tuple(c for c in state.checkpoints if c.step < state.step)
@@ -77,7 +76,7 @@ def save(
     return state
 
 
-def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optimizer: torch.optim.Optimizer) -> State:
+def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optimizer: Optimizer) -> State:
     """Put weights, optimiser and random state back to the last checkpoint; a new State if there is none."""
     _sweep(folder)
     if not (folder / STATE).exists():
@@ -96,11 +95,7 @@ def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optim
         raise TrainingError(f"{folder / last.folder} is not what step {last.step} wrote; delete {folder}, train again")
     stored = _read(folder / _optimizer_file(state.step))
     torch.set_rng_state(stored.pop("rng"))
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in stored.items():
-        index, _, key = name.partition(".")
-        moments.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.restore(stored)
     return state
 
 

@@ -1,11 +1,7 @@
 """The offline loop: fixed examples, one loss, read top to bottom. Every method without sampling runs through it.
 
 Batch -> packed rows -> log-probabilities -> loss -> gradient -> clip -> AdamW -> checkpoint -> numbers.
-A batch that needs several rows still has the gradient of the whole batch, for every loss: first the loss's gradient
-in the log-probabilities, then row by row through the model.
 It samples nothing and judges nothing; which step to keep is the limit's affair.
-Source: rows one by one: Gao et al., GradCache, 2101.06983. Full weights need float32: AdamW's steps are smaller than
-what bfloat16 can hold.
 Shapes: `B` examples, `C` completions each. Units: nats.
 Fails: a loss or gradient that is not finite, or a loss that runs away, is a TrainingError that names the step.
 """
@@ -13,8 +9,8 @@ Fails: a loss or gradient that is not finite, or a loss that runs away, is a Tra
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +24,13 @@ from gnomon.core.types import Json
 from gnomon.models import logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
+from gnomon.models.packing import Packed
 from gnomon.training import checkpoint, reference, schedule
-from gnomon.training.batches import Example, OfflineLoss
+from gnomon.training.backward import Measure, backward
+from gnomon.training.batches import OfflineLoss
 from gnomon.training.checkpoint import State
+from gnomon.training.examples import Example
+from gnomon.training.optimizer import Optimizer
 from gnomon.training.schedule import Offline
 
 RUNAWAY = 10.0
@@ -45,18 +45,20 @@ def train(
     loss: OfflineLoss,
     settings: Offline,
     folder: Path,
+    measure: Measure = logprobs.sequence_logp,
     references: Path | None = None,
     sink: Sink | None = None,
 ) -> State:
     """Train the adapter, or without one all weights; the result is left in the model. Goes on where `folder` stopped.
 
+    `measure` gives what the loss reads of each completion: its log-probability, or a head's outputs.
     `references` is the cache of reference log-probabilities, by default in `folder`; runs may share it.
     """
     sink = Quiet() if sink is None else sink
     model, parameters = subject.model.eval(), _parameters(subject.model, adapter)
     _check_examples(examples, loss)
     batches = schedule.plan(examples, settings)
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=settings.weight_decay, fused=True)
+    optimizer = Optimizer(parameters, weight_decay=settings.weight_decay)
     run = _run(subject, adapter, examples, loss, settings)
     state = checkpoint.resume(folder, run=run, model=model, adapter=adapter, optimizer=optimizer)
     cache = None
@@ -72,15 +74,14 @@ def train(
         )
     for step in range(state.step + 1, len(batches) + 1):
         began, batch = time.perf_counter(), batches[step - 1]
-        optimizer.zero_grad(set_to_none=True)
-        out = _backward(model, batch, cache, loss, settings.row_tokens)
-        norm = nn.utils.clip_grad_norm_(parameters, settings.clip).item()
+        optimizer.clear()
+        packs = [reference.pack_row(part) for part in schedule.rows(batch, settings.row_tokens)]
+        out = backward(model, packs, measure=measure, loss_of=partial(_loss, loss, batch, packs, cache))
+        norm = optimizer.clip(settings.clip)
         row: dict[str, Json] = {"step": step, "loss": out.loss.item(), "gradient_norm": norm, **out.metrics}
         _check_numbers(row, state, settings)
         rate = schedule.learning_rate(step, len(batches), settings)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+        optimizer.step(rate)
         state = replace(state, step=step, log=(*state.log, row))
         if step % settings.every == 0 or step == len(batches):
             state = checkpoint.save(folder, state=state, model=model, adapter=adapter, optimizer=optimizer)
@@ -92,39 +93,30 @@ def train(
     return state
 
 
-def _backward(
-    model: Any, batch: Sequence[Example], cache: reference.Cache | None, loss: OfflineLoss, row_tokens: int
+def _loss(
+    loss: OfflineLoss,
+    batch: Sequence[Example],
+    packs: Sequence[Packed],
+    cache: reference.Cache | None,
+    output: Tensor,
 ) -> LossOut:
-    """Loss of the whole batch; its gradient is left in the parameters."""
-    parts = schedule.rows(batch, row_tokens)
-    packs = [reference.pack_row(part) for part in parts]
+    """The loss of one batch's outputs, one a completion."""
     shape = (len(batch), loss.READS.COMPLETIONS)
-    with torch.no_grad() if len(packs) > 1 else nullcontext():
-        logp_B = torch.cat([logprobs.sequence_logp(model, packed) for packed in packs])
-    leaf_BC = logp_B.detach().view(shape).requires_grad_(True)
+    output_BC = output.view(*shape, *output.shape[1:])
+    plain = output.detach()
     if cache is None:
-        reference_BC = torch.full_like(leaf_BC, math.nan)
+        reference_BC = plain.new_full(shape, math.nan)
     else:
-        reference_BC = torch.tensor([cache[e.content] for e in batch]).to(leaf_BC)
-    count_BC = torch.cat([packed.count_B for packed in packs]).view(shape).to(leaf_BC)
-    out = loss(batch=loss.READS.of(logp_BC=leaf_BC, reference_BC=reference_BC, count_BC=count_BC))
-    grad_B: Tensor = torch.autograd.grad(out.loss, leaf_BC)[0].view(-1)
-    if len(packs) == 1:
-        logp_B.backward(grad_B)  # type: ignore[no-untyped-call]
-    else:
-        grads = torch.split(grad_B, [len(packed.count_B) for packed in packs])
-        for packed, grad in zip(packs, grads, strict=True):
-            logprobs.sequence_logp(model, packed).backward(grad)  # type: ignore[no-untyped-call]
-    return LossOut(out.loss.detach(), out.metrics)
+        reference_BC = plain.new_tensor([cache[e.content] for e in batch])
+    count_BC = torch.cat([packed.count_B for packed in packs]).view(shape).to(plain)
+    label_B = plain.new_tensor([e.label for e in batch])
+    made = loss.READS.of(output_BC=output_BC, reference_BC=reference_BC, count_BC=count_BC, label_B=label_B)
+    return loss(batch=made)
 
 
 def _parameters(model: Any, adapter: Adapter | None) -> list[nn.Parameter]:
     if adapter is not None:
         return adapter.parameters
-    if any(p.dtype in (torch.bfloat16, torch.float16) for p in model.parameters()):
-        raise TrainingError(
-            "full weights in 16 bits swallow most of AdamW's steps; load the model with dtype float32, or use LoRA"
-        )
     model.requires_grad_(True)
     return list(model.parameters())
 
@@ -146,7 +138,9 @@ def _run(
     """Digest of all that the numbers depend on; `sink`, paths and time are not among it."""
     shape = [type(loss).__name__, asdict(loss), asdict(settings), asdict(adapter.settings) if adapter else None]
     start = adapter.digest if adapter else None
-    return digest([dict(subject.identity), str(subject.model.dtype), shape, start, [e.content for e in examples]])
+    return digest(
+        [dict(subject.identity), str(subject.model.dtype), shape, start, [[e.content, e.label] for e in examples]]
+    )
 
 
 def _check_numbers(row: Mapping[str, Json], state: State, settings: Offline) -> None:

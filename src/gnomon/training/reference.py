@@ -21,7 +21,7 @@ from gnomon.models import adapters, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import Packed, pack
-from gnomon.training.batches import Example
+from gnomon.training.examples import Example
 from gnomon.training.schedule import rows
 
 Cache = dict[str, list[float]]

@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 from gnomon.core import seeds
 from gnomon.core.errors import SettingsError
 from gnomon.models.packing import packed_length
-from gnomon.training.batches import Example
+from gnomon.training.examples import Example
 
 T = TypeVar("T")
 

@@ -13,7 +13,9 @@ def test_equals_transformers_own_loss_with_masked_prompts(tiny_llama):
     prompts, completions = [[1, 2, 3], [1, 2]], [[4, 5], [6, 7, 8]]
     packed = pack(prompts, completions)
     logp_BC = logprobs.sequence_logp(model, packed)[:, None]
-    batch = DemonstrationBatch.of(logp_BC=logp_BC, reference_BC=logp_BC.detach(), count_BC=packed.count_B[:, None])
+    batch = DemonstrationBatch.of(
+        output_BC=logp_BC, reference_BC=logp_BC.detach(), count_BC=packed.count_B[:, None], label_B=torch.zeros(2)
+    )
     loss = SFT()(batch=batch).loss
     ids = torch.tensor([[1, 2, 3, 4, 5], [1, 2, 6, 7, 8]])
     labels = torch.tensor([[-100, -100, -100, 4, 5], [-100, -100, 6, 7, 8]])

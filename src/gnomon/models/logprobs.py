@@ -33,29 +33,22 @@ def token_logp(
     `temperature` divides the logits: the log-probability under sampling at that temperature.
     `model` is a transformers causal language model. `attention` is chosen by what the model supports when not given.
     """
-    device = next(model.parameters()).device
-    chosen = attention or ("tree" if getattr(model, "_supports_attention_backend", False) else "dense")
-    _check_window(model, packed)
-    arguments = {
-        "input_ids": packed.ids_N[None].to(device),
-        "position_ids": packed.position_N[None].to(device),
-        "logits_to_keep": packed.predictors_U.to(device),
-        "use_cache": False,
-    }
-    if chosen == "tree":
-        layout = tree_attention.tree(packed, device=device, dtype=_dtype(model))
-        with _implementation(model, tree_attention.NAME):
-            logits_UV = model(**arguments, attention_mask=None, tree=layout).logits[0]
-    else:
-        mask = torch.zeros(1, 1, *packed.mask_NN.shape, dtype=_dtype(model))
-        mask = mask.masked_fill_(~packed.mask_NN, torch.finfo(mask.dtype).min).to(device)
-        logits_UV = model(**arguments, attention_mask=mask).logits[0]
+    with _attending(model, packed, attention) as arguments:
+        logits_UV = model(**arguments, logits_to_keep=packed.predictors_U.to(_device(model))).logits[0]
     if temperature != 1.0:
         logits_UV = logits_UV / temperature
     logp_K: Tensor = _Select.apply(  # type: ignore[no-untyped-call]
-        logits_UV, packed.row_K.to(device), packed.target_K.to(device)
+        logits_UV, packed.row_K.to(_device(model)), packed.target_K.to(_device(model))
     )
     return logp_K
+
+
+def hidden(model: nn.Module, packed: Packed, at_U: Tensor, *, attention: Attention | None = None) -> Tensor:
+    """What the model's last layer says at some flat positions of a row, behind its final norm: `U` x hidden size."""
+    trunk: Any = model.base_model
+    with _attending(model, packed, attention) as arguments:
+        hidden_ND: Tensor = trunk(**arguments).last_hidden_state[0]
+    return hidden_ND.index_select(0, at_U.to(hidden_ND.device))
 
 
 def sequence_logp(model: nn.Module, packed: Packed, *, attention: Attention | None = None) -> Tensor:
@@ -117,6 +110,33 @@ class _Select(torch.autograd.Function):
         # Two completions may share a row: (row, target) then repeats only if they share the token, and adds up.
         out_UV.index_put_((row_K, target_K), grad_K.to(out_UV.dtype), accumulate=True)
         return out_UV, None, None
+
+
+@contextlib.contextmanager
+def _attending(model: nn.Module, packed: Packed, attention: Attention | None) -> Iterator[dict[str, Any]]:
+    """Arguments that run a packed row through a model, chosen by what the model supports when nothing is said."""
+    device = _device(model)
+    chosen = attention or ("tree" if getattr(model, "_supports_attention_backend", False) else "dense")
+    _check_window(model, packed)
+    arguments = {
+        "input_ids": packed.ids_N[None].to(device),
+        "position_ids": packed.position_N[None].to(device),
+        "use_cache": False,
+    }
+    if chosen == "tree":
+        layout = tree_attention.tree(packed, device=device, dtype=_dtype(model))
+        with _implementation(model, tree_attention.NAME):
+            yield {**arguments, "attention_mask": None, "tree": layout}
+    else:
+        mask = torch.zeros(1, 1, *packed.mask_NN.shape, dtype=_dtype(model))
+        yield {
+            **arguments,
+            "attention_mask": mask.masked_fill_(~packed.mask_NN, torch.finfo(mask.dtype).min).to(device),
+        }
+
+
+def _device(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
 
 
 @contextlib.contextmanager

@@ -30,10 +30,12 @@ format: $(VENV)/dev  ## rewrite the sources in the house format
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-experiments: $(VENV)/dev  ## the long experiments, marked slow (about an hour)
+experiments: $(VENV)/dev .peers/trl/made  ## the long experiments and the slow tests (hours); results into docs/experiments
 	$(PY) -m pytest -m slow -x -q
+	mkdir -p docs/experiments
+	for file in experiments/*.py; do echo "== $$file"; $(PY) $$file; done
 
-bench: $(VENV)/dev  ## every benchmark, each with a peer beside it; results into docs/benchmarks
+bench: $(VENV)/dev .peers/trl/made  ## every benchmark, each with a peer beside it; results into docs/benchmarks
 	mkdir -p docs/benchmarks
 	for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file --json | tee docs/benchmarks/$$(basename $$file .py).json; done
 
@@ -57,4 +59,11 @@ $(VENV)/run: $(VENV)/made pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/run
 	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+# TRL in an environment of its own: a peer to measure against and to take test vectors from, never a dependency.
+.peers/trl/made: $(VENV)/made constraints.txt
+	$(PYTHON) -m venv .peers/trl
+	.peers/trl/bin/python -m pip install -q -c constraints.txt torch
+	.peers/trl/bin/python -m pip install -q -c constraints.txt transformers trl==1.16.0 accelerate peft datasets
 	touch $@

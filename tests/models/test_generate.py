@@ -164,6 +164,27 @@ def test_nothing_asked() -> None:
     assert run(tiny("llama"), [[5]], max_new_tokens=0) == [[]]
 
 
+@pytest.mark.parametrize("name", ["llama", "gpt2", "mamba"])
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_log_probabilities_are_those_of_a_plain_forward_pass(name: str, temperature: float) -> None:
+    # Mamba steps and scans by different formulas, which agree only in float64 to that precision.
+    model = tiny(name).to(torch.float64 if name == "mamba" else torch.float32)
+    asked = prompts()
+    free = run(model, asked, temperature=temperature)
+    stop = frozenset([*free[0][3:4], *free[1][9:10]])
+    how = Sampling(max_new_tokens=12, temperature=temperature)
+    rows = streams([str(p) for p in asked], seed=0)
+    drawn = decoding.draw(model, prompts=asked, streams=rows, sampling=how, stop_tokens=stop, batch_tokens=4096)
+    assert [list(d.ids) for d in drawn] == run(model, asked, temperature=temperature, stop=stop)
+    assert {d.stop for d in drawn} >= {None, *stop}
+    for prompt, d in zip(asked, drawn, strict=True):
+        new = [*d.ids, *([] if d.stop is None else [d.stop])]
+        with torch.no_grad():
+            logits_TV = model(torch.tensor([prompt + new])).logits[0, len(prompt) - 1 : -1]
+        want = (logits_TV / (temperature or 1.0)).log_softmax(-1)[torch.arange(len(new)), new]
+        torch.testing.assert_close(torch.tensor(d.logp), want.float(), rtol=0, atol=1e-5)
+
+
 ids = st.lists(st.integers(0, 3), min_size=1, max_size=6)
 
 

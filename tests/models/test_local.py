@@ -13,6 +13,7 @@ from gnomon.core.errors import ModelError  # noqa: E402
 from gnomon.core.protocols import Sampling  # noqa: E402
 from gnomon.core.types import Message, ToolCall, Transcript  # noqa: E402
 from gnomon.models.local import LocalModel, folder_digest, open_folder  # noqa: E402
+from gnomon.models.sampling import streams  # noqa: E402
 
 SHORT = Sampling(max_new_tokens=6)
 
@@ -52,6 +53,17 @@ def test_a_reply_ends_at_the_end_of_turn(embedded: LocalModel) -> None:
     (reply,) = embedded.generate(prompts=asked("Say only the word yes."), sampling=Sampling(max_new_tokens=40))
     assert 0 < len(embedded.tokenizer(reply.reply)["input_ids"]) < 40
     assert embedded.stop_tokens == {embedded.tokenizer.convert_tokens_to_ids("<|im_end|>")}
+
+
+def test_draw_is_generate_on_tokens(embedded: LocalModel) -> None:
+    prompts = asked("What is the capital of France?", "Say hello.")
+    sampling = dataclasses.replace(SHORT, temperature=0.8)
+    rows = streams([p.id for p in prompts], seed=sampling.seed)
+    drawn = embedded.draw([embedded.encode(p) for p in prompts], rows, sampling)
+    assert [embedded.decode(d.ids) for d in drawn] == [
+        t.reply for t in embedded.generate(prompts=prompts, sampling=sampling)
+    ]
+    assert all(len(d.logp) == len(d.ids) + (d.stop is not None) and max(d.logp) <= 0 for d in drawn)
 
 
 def test_too_long_is_said_with_numbers(embedded: LocalModel) -> None:

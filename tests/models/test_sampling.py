@@ -29,7 +29,7 @@ class Fixed(random.Random):
 def test_greedy_is_argmax_and_draws_nothing() -> None:
     stream = random.Random(1)
     before = stream.getstate()
-    assert sampling.pick(torch.stack((LOGITS, -LOGITS.clamp(min=-9))), [stream, stream], Sampling()) == [0, 4]
+    assert sampling.pick(torch.stack((LOGITS, -LOGITS.clamp(min=-9))), [stream, stream], Sampling())[0] == [0, 4]
     assert stream.getstate() == before
 
 
@@ -38,7 +38,7 @@ def test_frequencies_follow_the_softmax(temperature: float) -> None:
     draws = 20_000
     rows = [random.Random(i) for i in range(draws)]
     asked = Sampling(temperature=temperature)
-    drawn = torch.tensor(sampling.pick(LOGITS.expand(draws, -1), rows, asked)).bincount(minlength=7)
+    drawn = torch.tensor(sampling.pick(LOGITS.expand(draws, -1), rows, asked)[0]).bincount(minlength=7)
     want = (LOGITS.double() / temperature).softmax(-1)
     possible = want > 0
     assert drawn[4] == 0
@@ -53,7 +53,7 @@ def test_the_nucleus_is_that_of_transformers(top_p: float, monkeypatch: pytest.M
     kept = TopPLogitsWarper(top_p)(None, logits_BV.clone()).isfinite()
     rows = [Fixed(u / 400) for u in range(400)]
     for logits_V, kept_V in zip(logits_BV, kept, strict=True):
-        drawn = sampling.pick(logits_V.expand(400, -1), rows, Sampling(temperature=1.0, top_p=top_p))
+        drawn = sampling.pick(logits_V.expand(400, -1), rows, Sampling(temperature=1.0, top_p=top_p))[0]
         assert set(drawn) <= set(kept_V.nonzero()[:, 0].tolist())
         assert drawn[0] == int(logits_V.argmax()), "the nucleus is laid out from the most likely token on"
 
@@ -63,8 +63,21 @@ def test_the_nucleus_is_that_of_transformers(top_p: float, monkeypatch: pytest.M
 def test_the_ends_of_the_interval_are_possible_tokens(number: float, top_p: float) -> None:
     logits = torch.full((1, 49152), -torch.inf)
     logits[0, 100:30000] = torch.randn(29900, generator=torch.Generator().manual_seed(1))
-    (token,) = sampling.pick(logits, [Fixed(number)], Sampling(temperature=1.0, top_p=top_p))
+    (token,), _ = sampling.pick(logits, [Fixed(number)], Sampling(temperature=1.0, top_p=top_p))
     assert 100 <= token < 30000
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("top_p", [1.0, 0.7])
+def test_log_probabilities_are_those_of_the_sampler(temperature: float, top_p: float) -> None:
+    logits_BV = torch.randn(200, 300, generator=torch.Generator().manual_seed(2))
+    rows = [random.Random(i) for i in range(200)]
+    tokens, logp = sampling.pick(logits_BV, rows, Sampling(temperature=temperature, top_p=top_p))
+    scores_BV = logits_BV.double() / (temperature or 1.0)
+    if temperature:
+        scores_BV = TopPLogitsWarper(top_p)(None, scores_BV)
+    want = scores_BV.log_softmax(-1)[torch.arange(200), tokens]
+    torch.testing.assert_close(torch.tensor(logp).double(), want, rtol=0, atol=1e-5)
 
 
 def test_streams_are_named_by_id_and_copy() -> None:

@@ -11,7 +11,7 @@ Units: tokens.
 import contextlib
 import random
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -28,12 +28,70 @@ SHRINK = 0.75
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """What the model said to one prompt."""
+
+    ids: Sequence[int]
+    """New tokens without the stop token."""
+    stop: int | None
+    """The stop token that ended it; None if it was cut at its longest."""
+    logp: Sequence[float]
+    """Log-probability of each token under the sampler, at its temperature and top_p (greedy: at temperature 1); with
+    a stop token one more than `ids`."""
+
+
+@dataclass(frozen=True)
 class Row:
     """One prompt on its way: its place in the answer, its tokens, its stream."""
 
     place: int
     ids: Sequence[int]
     stream: random.Random
+
+
+@dataclass
+class Reply:
+    """What a row has said so far."""
+
+    ids: list[int] = field(default_factory=list)
+    stop: int | None = None
+    logp: list[float] = field(default_factory=list)
+
+    def add(self, token: int, logp: float, stop: Set[int], most: int) -> bool:
+        """Take one more token; whether that was the last."""
+        self.logp.append(logp)
+        if token in stop:
+            self.stop = token
+            return True
+        self.ids.append(token)
+        return len(self.ids) == most
+
+    def drawn(self) -> Drawn:
+        """As the caller gets it."""
+        return Drawn(tuple(self.ids), self.stop, tuple(self.logp))
+
+
+def draw(
+    model: Any,
+    *,
+    prompts: Sequence[Sequence[int]],
+    streams: Sequence[random.Random],
+    sampling: Sampling,
+    stop_tokens: Set[int],
+    batch_tokens: int,
+) -> list[Drawn]:
+    """A reply to each prompt, in order, with the log-probability of each of its tokens."""
+    replies = [Reply() for _ in prompts]
+    if not prompts or sampling.max_new_tokens < 1:
+        return [r.drawn() for r in replies]
+    rows = [Row(i, ids, stream) for i, (ids, stream) in enumerate(zip(prompts, streams, strict=True))]
+    longest = max(map(len, prompts)) + sampling.max_new_tokens
+    with _evaluating(model), torch.no_grad():
+        together = _together if shared.usable(model, length=longest) else _ordinary
+        for group in groups(rows):
+            for row, reply in together(model, group, sampling, stop_tokens, batch_tokens):
+                replies[row.place] = reply
+    return [r.drawn() for r in replies]
 
 
 def generate(
@@ -46,17 +104,15 @@ def generate(
     batch_tokens: int,
 ) -> list[list[int]]:
     """New tokens of each prompt, in order, without the stop token."""
-    replies: list[list[int]] = [[] for _ in prompts]
-    if not prompts or sampling.max_new_tokens < 1:
-        return replies
-    rows = [Row(i, ids, stream) for i, (ids, stream) in enumerate(zip(prompts, streams, strict=True))]
-    longest = max(map(len, prompts)) + sampling.max_new_tokens
-    with _evaluating(model), torch.no_grad():
-        together = _together if shared.usable(model, length=longest) else _ordinary
-        for group in groups(rows):
-            for row, reply in together(model, group, sampling, stop_tokens, batch_tokens):
-                replies[row.place] = reply
-    return replies
+    drawn = draw(
+        model,
+        prompts=prompts,
+        streams=streams,
+        sampling=sampling,
+        stop_tokens=stop_tokens,
+        batch_tokens=batch_tokens,
+    )
+    return [list(d.ids) for d in drawn]
 
 
 @contextlib.contextmanager
@@ -95,7 +151,7 @@ def batches(rows: Sequence[Row], *, without: int, new: int, batch_tokens: int) -
     return [[row] for row in ordered]
 
 
-Replies = Iterator[tuple[Row, list[int]]]
+Replies = Iterator[tuple[Row, Reply]]
 
 
 def _together(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], batch_tokens: int) -> Replies:
@@ -111,22 +167,20 @@ def _together(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], 
             yield from zip(part, _decode(model, part, prefix, sampling, stop), strict=True)
 
 
-def _decode(model: Any, part: list[Row], prefix: shared.Prefix, sampling: Sampling, stop: Set[int]) -> list[list[int]]:
+def _decode(model: Any, part: list[Row], prefix: shared.Prefix, sampling: Sampling, stop: Set[int]) -> list[Reply]:
     device = shared.bare(model).device
     suffixes = [list(row.ids[prefix.length :]) for row in part]
     width = max(map(len, suffixes))
     pads = [width - len(s) for s in suffixes]
     cache = shared.Rows(prefix, width + sampling.max_new_tokens - 1, torch.tensor(pads, device=device))
     ids_BS = torch.tensor([[s[0]] * pad + s for s, pad in zip(suffixes, pads, strict=True)], device=device)
-    replies: list[list[int]] = [[] for _ in part]
+    replies = [Reply() for _ in part]
     at = list(range(len(part)))  # batch row -> place in `part`
     unfinished = set(at)
     while True:
-        tokens = pick(shared.step(model, ids_BS, cache), [part[i].stream for i in at], sampling)
-        for i, token in zip(at, tokens, strict=True):
-            if i in unfinished and token not in stop:
-                replies[i].append(token)
-            if token in stop or len(replies[i]) == sampling.max_new_tokens:
+        tokens, logps = pick(shared.step(model, ids_BS, cache), [part[i].stream for i in at], sampling)
+        for i, token, logp in zip(at, tokens, logps, strict=True):
+            if i in unfinished and replies[i].add(token, logp, stop, sampling.max_new_tokens):
                 unfinished.discard(i)
         if not unfinished:
             return replies
@@ -151,22 +205,30 @@ def _ordinary(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], 
             eos_token_id=sorted(stop) or None,
             pad_token_id=min(stop, default=0),
         )
-        draws = LogitsProcessorList([_Draws([row.stream for row in part], sampling)] if sampling.temperature else [])
-        out = model.generate(
-            ids.to(device), attention_mask=seen.to(device), generation_config=settings, logits_processor=draws
+        draws = _Draws([row.stream for row in part], sampling)
+        model.generate(
+            ids.to(device),
+            attention_mask=seen.to(device),
+            generation_config=settings,
+            logits_processor=LogitsProcessorList([draws]),
         )
-        for row, tokens in zip(part, out[:, width:].tolist(), strict=True):
-            end = next((i for i, token in enumerate(tokens) if token in stop), len(tokens))
-            yield row, tokens[:end]
+        for b, row in enumerate(part):
+            reply = Reply()
+            for tokens, logps in draws.steps:
+                if reply.add(tokens[b], logps[b], stop, sampling.max_new_tokens):
+                    break
+            yield row, reply
 
 
 @dataclass(frozen=True)
 class _Draws:
-    """A logits processor that leaves only the drawn token, so that greedy search takes it."""
+    """A logits processor that leaves only the drawn token, so that greedy search takes it, and keeps what it drew."""
 
     rows: Sequence[random.Random]
     sampling: Sampling
+    steps: list[tuple[list[int], list[float]]] = field(default_factory=list)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        drawn = torch.tensor(pick(scores, self.rows, self.sampling), device=scores.device)
+        self.steps.append(pick(scores, self.rows, self.sampling))
+        drawn = torch.tensor(self.steps[-1][0], device=scores.device)
         return torch.full_like(scores, float("-inf")).scatter(-1, drawn[:, None], 0.0)

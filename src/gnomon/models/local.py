@@ -8,6 +8,7 @@ Fails: a missing or unfit folder, a missing chat template, or a conversation too
 
 import contextlib
 import functools
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,23 +90,30 @@ class LocalModel:
 
     def generate(self, *, prompts: Sequence[Transcript], sampling: Sampling) -> list[Transcript]:
         """One reply to each prompt, in order. Copies of one prompt in one call draw from different streams."""
-        encoded = [self.encode(p) for p in prompts]
-        for prompt, ids in zip(prompts, encoded, strict=True):
+        drawn = self.draw(
+            [self.encode(p) for p in prompts], sampling_streams([p.id for p in prompts], seed=sampling.seed), sampling
+        )
+        return [p.answered(self.decode(d.ids)) for p, d in zip(prompts, drawn, strict=True)]
+
+    def draw(
+        self, prompts: Sequence[Sequence[int]], streams: Sequence[random.Random], sampling: Sampling
+    ) -> list[decoding.Drawn]:
+        """Tokens and their log-probabilities for encoded prompts, in order; each row draws from its own stream."""
+        for ids in prompts:
             if len(ids) + sampling.max_new_tokens > self.context:
                 raise ModelError(
                     f"a prompt of {len(ids)} tokens and a reply of {sampling.max_new_tokens} do not fit into the "
                     f"{self.context} tokens of {self.identity['name']}; shorten the prompt or set max_new_tokens to at "
-                    f"most {max(0, self.context - len(ids))} (it begins: {prompt.request[:60]!r})"
+                    f"most {max(0, self.context - len(ids))} (it ends: {self.decode(ids[-30:])!r})"
                 )
-        replies = decoding.generate(
+        return decoding.draw(
             self.model,
-            prompts=encoded,
-            streams=sampling_streams([p.id for p in prompts], seed=sampling.seed),
+            prompts=prompts,
+            streams=streams,
             sampling=sampling,
             stop_tokens=self.stop_tokens,
             batch_tokens=self.batch_tokens,
         )
-        return [p.answered(self.decode(ids)) for p, ids in zip(prompts, replies, strict=True)]
 
 
 def open_folder(

@@ -3,14 +3,17 @@
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from gnomon.core import seeds
-from gnomon.models import adapters
+from gnomon.core.protocols import LossOut
+from gnomon.models import adapters, heads, logprobs
 from gnomon.models.local import LocalModel
+from gnomon.training.batches import RewardBatch
 from gnomon.training.examples import Example
 from gnomon.training.losses.dpo import DPO
 from gnomon.training.offline import train
@@ -36,7 +39,18 @@ class Lines:
         raise AssertionError
 
 
-def main(folder: Path, kill_at: int, full: bool) -> None:
+@dataclass(frozen=True)
+class Better:
+    """The plainest loss of a scalar head."""
+
+    READS = RewardBatch
+    NEEDS_REFERENCE = False
+
+    def __call__(self, *, batch: RewardBatch) -> LossOut:
+        return LossOut(-torch.nn.functional.logsigmoid(batch.chosen_reward_B - batch.rejected_reward_B).mean(), {})
+
+
+def main(folder: Path, kill_at: int, weights: str) -> None:
     torch.set_num_threads(1)  # tiny tensors: a second thread only waits
     torch.manual_seed(0)
     shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -47,11 +61,16 @@ def main(folder: Path, kill_at: int, full: bool) -> None:
         Example(id=str(i), prompt=(1, 2, 3, *words[3 * i]), completions=(words[3 * i + 1], (9, *words[3 * i + 2])))
         for i in range(20)
     ]
+    adapter = None if weights.startswith("full") else adapters.attach(model, adapters.LoRA(rank=4))
+    scalar = weights.endswith("head")
+    if scalar:
+        heads.attach(model, features=1)
     train(
         subject=LocalModel(model=model, tokenizer=None, identity={"name": "tiny", "weights": "0"}),
-        adapter=None if full else adapters.attach(model, adapters.LoRA(rank=4)),
+        adapter=adapter,
         examples=examples,
-        loss=DPO(),
+        loss=Better() if scalar else DPO(),
+        measure=heads.sequence_outputs if scalar else logprobs.sequence_logp,
         settings=Offline(epochs=3, batch=5, every=3, learning_rate=1e-2),
         folder=folder / "run",
         sink=Lines(folder / "losses", kill_at),
@@ -67,7 +86,7 @@ def serve() -> None:
         folder, kill_at, weights, seconds = line.split()
         child = os.fork()
         if child == 0:
-            main(Path(folder), int(kill_at), weights == "full")
+            main(Path(folder), int(kill_at), weights)
             os._exit(0)
         if float(seconds):
             time.sleep(float(seconds))

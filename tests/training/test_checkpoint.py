@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gnomon.core.errors import TrainingError  # noqa: E402
-from gnomon.models import adapters  # noqa: E402
+from gnomon.models import adapters, heads  # noqa: E402
 from gnomon.training import checkpoint  # noqa: E402
 from gnomon.training.checkpoint import State  # noqa: E402
 from gnomon.training.optimizer import Optimizer  # noqa: E402
@@ -46,7 +46,7 @@ def files(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted((folder / "run").rglob("*")) if p.is_file()}
 
 
-@pytest.mark.parametrize("weights", ["lora", "full"])
+@pytest.mark.parametrize("weights", ["lora", "full", "lora+head", "full+head"])
 def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, run, weights):
     assert run(tmp_path / "whole", weights=weights) == 0
     # Step 3, 6, … are saved: kill right after a checkpoint, between two, and one step before the end.
@@ -137,3 +137,27 @@ def test_a_folder_of_another_run_is_not_mixed(saved):
     with pytest.raises(TrainingError, match="another folder"):
         resume(folder, adapter, run="other")
     assert json.loads((folder / "state.json").read_text())["run"] == "r"
+
+
+@pytest.mark.parametrize("lora", [True, False])
+def test_the_head_is_stored_beside_the_weights_and_checked_with_them(tiny_llama, tmp_path, lora):
+    def start(seed):
+        model = tiny_llama()
+        adapter = adapters.attach(model) if lora else None
+        heads.attach(model, features=1, seed=seed)
+        parameters = [*adapter.parameters, *heads.parameters(model)] if adapter else list(model.parameters())
+        return {"model": model, "adapter": adapter, "optimizer": Optimizer(parameters)}
+
+    one, other = start(0), start(1)
+    checkpoint.save(tmp_path, state=State(run="r", step=1), **one)
+    checkpoint.resume(tmp_path, run="r", **other)
+    assert torch.equal(one["model"].gnomon_head.weight, other["model"].gnomon_head.weight)
+
+    # The policy alone can be sampled from: a stored critic is left where it is.
+    heads.detach(other["model"])
+    checkpoint.restore_weights(tmp_path / "step-000001", other["model"], other["adapter"])
+    with pytest.raises(TrainingError, match="not what step 1 wrote"):
+        checkpoint.resume(tmp_path, run="r", **other)
+    heads.attach(other["model"], features=2)
+    with pytest.raises(TrainingError, match="another model"):
+        checkpoint.resume(tmp_path, run="r", **other)

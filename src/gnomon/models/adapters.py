@@ -29,6 +29,7 @@ from gnomon.core import seeds
 from gnomon.core.canonical import digest, sha256
 from gnomon.core.errors import ModelError, SettingsError
 from gnomon.core.files import read_text, storage, write_atomic
+from gnomon.models import heads
 
 WEIGHTS, CONFIG, NAME = "adapter_model.safetensors", "adapter_config.json", "default"
 PREFIX = "base_model.model."
@@ -84,6 +85,8 @@ def attach(model: Any, settings: LoRA = LoRA(), *, seed: int = 0) -> Adapter:
         raise SettingsError(f"an adapter's rank must be at least 1, not {settings.rank}")
     if any(isinstance(m, LoraLinear) for m in model.modules()):
         raise ModelError("this model already has an adapter; detach it, or restore other weights into it")
+    if heads.attached(model) is not None:
+        raise ModelError("attach the adapter first and the head after it; else the adapter would freeze the head")
     config = _config(settings)
     try:
         peft.inject_adapter_in_model(config, model, NAME)
@@ -179,7 +182,7 @@ def write_folder(
 ) -> dict[str, str]:
     """Write a model, with its adapter folded in, as a transformers folder; returns the digest of each file by name.
 
-    `dtype` is what the weights are stored in; by default that of the model. Appears whole or not at all.
+    A head is left out. `dtype` is what the weights are stored in, by default the model's. Appears whole or not at all.
     """
     kind = dtype or model.get_input_embeddings().weight.dtype
     config = type(model.config).from_dict({**model.config.to_dict(), "architectures": [type(model).__name__]})
@@ -287,6 +290,6 @@ def _merged_state(model: Any, adapter: Adapter | None) -> dict[str, Tensor]:
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     state = {}
     for name, tensor in model.state_dict().items():
-        if ".lora_" not in name and name not in tied:
+        if ".lora_" not in name and name not in tied and not name.startswith(heads.NAME):
             state[name.replace(".base_layer.", ".")] = tensor.detach()
     return state | {f"{path}.weight": _sum(layer) for path, layer in (adapter.layers if adapter else {}).items()}

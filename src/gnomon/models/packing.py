@@ -42,6 +42,8 @@ class Packed:
     """The sequence that each completion token belongs to."""
     count_B: Tensor
     """Completion tokens of each sequence."""
+    last_B: Tensor
+    """Flat position of each sequence's last token."""
 
     @property
     def mask_NN(self) -> Tensor:
@@ -80,6 +82,7 @@ def pack(prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]])
         target_K=torch.tensor([token for c in completions for token in c]),
         owner_K=torch.repeat_interleave(torch.arange(len(completions)), count_B),
         count_B=count_B,
+        last_B=torch.tensor([path[-1] for path in paths]),
     )
 
 

@@ -1,6 +1,6 @@
 """Checkpoints of a training run: a killed run goes on from the last one as if nothing had happened.
 
-    FOLDER/step-000020/    weights of every kept step (adapter as peft reads it, or model.safetensors)
+    FOLDER/step-000020/    weights of every kept step: adapter as peft reads it, or model.safetensors; head.safetensors
     FOLDER/optimizer-000020.safetensors    moments and random state, of the last step only
     FOLDER/state.json      which step is last, the log and the list of checkpoints; written last, names all the others
 
@@ -10,7 +10,7 @@ another run (other data, settings or model) raises TrainingError instead of bein
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,15 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gnomon.core.canonical import canonical, from_builtins
+from gnomon.core.canonical import canonical, digest, from_builtins
 from gnomon.core.errors import TrainingError
 from gnomon.core.files import read_text, storage, write_atomic
 from gnomon.core.types import Json
-from gnomon.models import adapters
+from gnomon.models import adapters, heads
 from gnomon.models.adapters import Adapter
 from gnomon.training.optimizer import Optimizer
 
-STATE, FULL = "state.json", "model.safetensors"
+STATE, FULL, HEAD = "state.json", "model.safetensors", "head.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Checkpoint:
 
     step: int
     weights: str
-    """Digest of the trained weights: the adapter's, or all of them."""
+    """Digest of the trained weights: the adapter's, or all of them; with the head's if there is one."""
     folder: str
     """Where they lie, relative to the run's folder."""
 
@@ -90,8 +90,8 @@ def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optim
             f"{folder} holds a run with other data, settings, loss or model; choose another folder, or delete it"
         )
     last = state.checkpoints[-1]
-    digest = restore_weights(folder / last.folder, model, adapter)
-    if digest != last.weights:
+    found = restore_weights(folder / last.folder, model, adapter)
+    if found != last.weights:
         raise TrainingError(f"{folder / last.folder} is not what step {last.step} wrote; delete {folder}, train again")
     stored = _read(folder / _optimizer_file(state.step))
     torch.set_rng_state(stored.pop("rng"))
@@ -108,9 +108,16 @@ def _sweep(folder: Path) -> None:
 
 
 def full_weights(model: Any) -> dict[str, Tensor]:
-    """All weights of a model, tied ones once."""
+    """All weights of a model but its head's, tied ones once."""
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
-    return {name: tensor.detach() for name, tensor in model.state_dict().items() if name not in tied}
+    state = model.state_dict()
+    return {n: t.detach() for n, t in state.items() if n not in tied and not n.startswith(heads.NAME)}
+
+
+def head_digest(model: Any) -> str:
+    """SHA-256 of the head's weights; empty without a head."""
+    head = heads.attached(model)
+    return "" if head is None else adapters.weights_digest(head.state_dict())
 
 
 def _optimizer_file(step: int) -> str:
@@ -118,29 +125,47 @@ def _optimizer_file(step: int) -> str:
 
 
 def _save_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
+    head = heads.attached(model)
+    if head is not None:
+        write_atomic(folder / HEAD, _stored(head.state_dict()))
     if adapter is not None:
-        return adapters.save(adapter, folder)
+        return _both(adapters.save(adapter, folder), model)
     weights = full_weights(model)
-    stored = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    write_atomic(folder / FULL, safetensors.torch.save(stored, {"format": "pt"}))
-    return adapters.weights_digest(weights)
+    write_atomic(folder / FULL, _stored(weights))
+    return _both(adapters.weights_digest(weights), model)
 
 
 def restore_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
-    """Put the weights of one checkpoint into the adapter, or without one into the model; returns their digest."""
+    """Put the weights of one checkpoint into the adapter, or without one into the model; returns their digest.
+
+    A head that is attached gets its weights too; a stored head that the model has not is left where it is.
+    """
+    head = heads.attached(model)
+    if head is not None:
+        _copy(folder / HEAD, head.state_dict())
     if adapter is not None:
         adapters.restore(adapter, folder)
-        return adapter.digest
-    stored, weights = _read(folder / FULL), full_weights(model)
-    _same_names(folder, stored.keys(), weights.keys())
+        return _both(adapter.digest, model)
+    weights = full_weights(model)
+    _copy(folder / FULL, weights)
+    return _both(adapters.weights_digest(weights), model)
+
+
+def _both(weights: str, model: Any) -> str:
+    head = head_digest(model)
+    return digest([weights, head]) if head else weights
+
+
+def _stored(weights: Mapping[str, Tensor]) -> bytes:
+    return safetensors.torch.save({n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"})
+
+
+def _copy(path: Path, weights: Mapping[str, Tensor]) -> None:
+    stored = _read(path)
+    if {n: t.shape for n, t in stored.items()} != {n: t.shape for n, t in weights.items()}:
+        raise TrainingError(f"{path.parent} holds the weights of another model; choose another folder, or delete it")
     for name, tensor in weights.items():
         tensor.copy_(stored[name])
-    return adapters.weights_digest(weights)
-
-
-def _same_names(folder: Path, stored: Sequence[str] | Any, wanted: Sequence[str] | Any) -> None:
-    if set(stored) != set(wanted):
-        raise TrainingError(f"{folder} holds the weights of another model; choose another folder, or delete it")
 
 
 def _read(path: Path) -> dict[str, Tensor]:

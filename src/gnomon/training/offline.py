@@ -21,7 +21,7 @@ from gnomon.core.canonical import digest
 from gnomon.core.errors import DataError, TrainingError
 from gnomon.core.protocols import LossOut, Quiet, Sink
 from gnomon.core.types import Json
-from gnomon.models import logprobs
+from gnomon.models import heads, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import Packed
@@ -116,7 +116,7 @@ def _loss(
 
 def _parameters(model: Any, adapter: Adapter | None) -> list[nn.Parameter]:
     if adapter is not None:
-        return adapter.parameters
+        return [*adapter.parameters, *heads.parameters(model)]
     model.requires_grad_(True)
     return list(model.parameters())
 
@@ -137,7 +137,7 @@ def _run(
 ) -> str:
     """Digest of all that the numbers depend on; `sink`, paths and time are not among it."""
     shape = [type(loss).__name__, asdict(loss), asdict(settings), asdict(adapter.settings) if adapter else None]
-    start = adapter.digest if adapter else None
+    start = [adapter.digest if adapter else None, checkpoint.head_digest(subject.model)]
     return digest(
         [dict(subject.identity), str(subject.model.dtype), shape, start, [[e.content, e.label] for e in examples]]
     )

@@ -20,14 +20,14 @@ HEALTHY = {
 SAVED = [Checkpoint(step=s, weights="", folder=f"step-{s:06d}") for s in (5, 12, 19)]
 
 
-def walk(change, steps=40, limits=Limits(), start=HEALTHY):
+def walk(change, steps=40, limits=None, start=HEALTHY):
     """Rows that are healthy for 12 steps and then as `change` says; the step and the text of the stop, or None."""
     log = []
     for step in range(1, steps + 1):
         row = {"step": step, **start, **(change(step) if step > 12 else {})}
         try:
             saved = [c for c in SAVED if c.step < step]
-            collapse.check(row, log, limits=limits, learning_rate=0.25, checkpoints=saved)
+            collapse.check(row, log, limits=limits or Limits(), learning_rate=0.25, checkpoints=saved)
         except TrainingError as error:
             return step, str(error)
         log.append(row)

@@ -45,8 +45,8 @@ def test_kept_rollouts_keep_their_reward_and_broken_ones_never_exceed_them(rollo
     out = norms.unpriced(reward, GROUPS, broken)
     assert torch.equal(out[~broken], reward[~broken])
     for group in (0, 1):
-        kept = out[(GROUPS == group) & ~broken]
-        assert (out[(GROUPS == group) & broken] == (kept.min() if len(kept) else 0.0)).all()
+        kept = out[(group == GROUPS) & ~broken]
+        assert (out[(group == GROUPS) & broken] == (kept.min() if len(kept) else 0.0)).all()
 
 
 def test_without_the_replacement_a_bonus_would_reach_the_others():

@@ -1,9 +1,9 @@
-"""Is this run still learning? Finds NaN, divergence and collapse in the log, and says what was seen, why, what to change.
+"""Is this run still learning? Finds NaN, divergence and collapse in a log; says what was seen, why, what to change.
 
-Each symptom compares the mean of the newest rows with that of the run's first ones; a number that a loop does not log is
-not looked at. It stops runs (TrainingError); it repairs nothing and changes no setting.
-Source: symptoms and causes as reported for policy gradients: entropy collapse, DAPO 2503.14476, section 3.1; length and
-divergence runaways, VESPO 2602.10693, section 5; thresholds are ours, coarse on purpose, and all can be set.
+Each symptom compares the newest rows with the run's first ones; a number that a loop does not log is not looked at.
+It stops runs (TrainingError); it repairs nothing and changes no setting.
+Source: entropy collapse: DAPO 2503.14476, section 3.1; divergence under stale rollouts: VESPO 2602.10693.
+The thresholds are ours, coarse on purpose, and all can be set.
 Units: entropy in nats a token, `kl` in nats a reply, lengths in tokens.
 Fails: closed; a threshold that is not reached in `window` + `recent` rows cannot be reached at all yet.
 """
@@ -41,7 +41,7 @@ class Limits:
     cut: float = 0.98
     """Share of replies that reach the limit, when it was below half of this at the start."""
     kl: float = 2.0
-    """Nats a token between policy and reference."""
+    """Nats a token between policy and reference, in all recent rows."""
     flat: int = 10
     """Rows in succession in which no prompt's rollouts differ in reward."""
     off: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ def check(
     for name, value in row.items():
         if isinstance(value, int | float) and not math.isfinite(value):
             cause = "a step that was too long, or a broken example"
-            _stop(row, f"{name} is {value}", cause, _RATE, learning_rate, [c for c in checkpoints])
+            _stop(row, f"{name} is {value}", cause, _RATE, learning_rate, checkpoints)
     rows = [*log, row]
     onset = int(rows[max(0, len(rows) - limits.recent)]["step"])
     for symptom in _symptoms(rows, limits):
@@ -130,7 +130,9 @@ def _entropy(rows: Sequence[Row], limits: Limits) -> _Symptom | None:
         cause = "the policy says one thing only: it can find nothing better any more"
         return _Symptom("entropy", seen, cause, "Raise kl or the upper clip, lower learning_rate (now {rate:g})")
     if now > max(limits.entropy_high * start, start + 1.0):
-        cause = "noise: most of what is reinforced is not what earned the reward, or replies are pushed down without end"
+        cause = (
+            "noise: most of what is reinforced is not what earned the reward, or replies are pushed down without end"
+        )
         return _Symptom("entropy", seen, cause, "Raise kl, lower staleness or learning_rate (now {rate:g})")
     return None
 
@@ -151,10 +153,10 @@ def _kl(rows: Sequence[Row], limits: Limits) -> _Symptom | None:
     newest = rows[-limits.recent :]
     if len(newest) < limits.recent or not all("kl" in r and "length" in r for r in newest):
         return None
-    now = fmean(r["kl"] for r in newest) / max(1.0, fmean(r["length"] for r in newest))
+    now = min(r["kl"] / max(1.0, r["length"]) for r in newest)
     if now <= limits.kl:
         return None
-    seen = f"policy and reference are {now:.3g} nats a token apart"
+    seen = f"policy and reference are more than {now:.3g} nats a token apart"
     return _Symptom("kl", seen, "the reward outweighs what holds the policy", "Raise kl, or set kl_target")
 
 

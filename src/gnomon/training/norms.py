@@ -1,10 +1,10 @@
 """Norms in training: a norm never enters the reward, so no reward can buy a breach.
 
 Mask: what a broken rollout earned is not looked at (`unpriced`), and it is never reinforced (`mask`).
-Latch: besides, its prompt is not sampled again until a person releases it; trying until one passes would launder a breach.
-Lagrangian: holds the mean cost at a limit, not each reply: its multiplier is capped, so it has a price, unlike the mask.
+Latch: besides, its prompt is not sampled again until a person releases it: trying until one passes launders a breach.
+Lagrangian: holds the mean cost at a limit, not each reply; its multiplier is capped, so it has a price.
 None of them sees what the detector misses, and none makes a breach impossible: the guard does that at run time.
-Source: Safe RLHF, 2310.12773, eq. 10 and its released settings for the Lagrangian.
+Source: the Lagrangian: Safe RLHF, Dai et al. 2310.12773, and the settings of its released code.
 Departs: no critic for the cost; its advantage comes from the same estimator as the reward's.
 Shapes: `B` rollouts. Units: costs as the judge gives them; 0 lies on the border if they are signed.
 Fails: closed; a rollout whose norm could not be judged counts as broken (`judged`).

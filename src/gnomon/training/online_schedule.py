@@ -1,10 +1,11 @@
 """Settings of the online loop, and what follows from them alone: which prompts, which mini-batches, which rate.
 
 It touches no tensors, samples nothing and judges nothing.
-Source: staleness N as in VESPO, 2602.10693, section 5: mini-batches that one batch of rollouts is cut into.
+Source: staleness N as in VESPO, 2602.10693: the mini-batches that one batch of rollouts is cut into.
 Units: lengths in tokens; KL in nats a reply.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -122,7 +123,7 @@ def cut(items: Sequence[T], parts: int) -> list[list[T]]:
     """
     parts = min(parts, len(items))
     edges = [len(items) * i // parts for i in range(parts + 1)] if parts else [0]
-    return [list(items[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [list(items[a:b]) for a, b in itertools.pairwise(edges)]
 
 
 def overlong(length: int, *, limit: int, soft: int) -> float:

@@ -11,7 +11,7 @@ another run (other data, settings or model) raises TrainingError instead of bein
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ class State:
     step: int = 0
     log: tuple[Mapping[str, Json], ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
+    more: Mapping[str, Json] = field(default_factory=dict)
+    """What else a loop needs to go on."""
 
 
 def save(
@@ -67,7 +69,7 @@ def save(
     current = folder / _optimizer_file(state.step)
     write_atomic(current, safetensors.torch.save(tensors))
     kept = tuple(c for c in state.checkpoints if c.step < state.step)
-    state = State(run=state.run, step=state.step, log=state.log, checkpoints=(*kept, checkpoint))
+    state = replace(state, checkpoints=(*kept, checkpoint))
     write_atomic(folder / STATE, canonical(state))
     with storage(folder):
         for old in folder.glob("optimizer-*.safetensors"):

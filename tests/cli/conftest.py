@@ -1,5 +1,6 @@
 """The command line as a user runs it: the installed program in its own process, with a home of its own."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,8 @@ def command(*arguments: object) -> list[str]:
 def variables(home: Path, **more: str) -> dict[str, str]:
     """An environment in which nothing of the tester's own is found, but the converted embedded model."""
     kept = {"GNOMON_HOME": str(Path.home() / ".cache" / "gnomon"), "GNOMON_KEY": str(home / "signing.key")}
+    # Whoever tests a working tree that is not installed says so by PYTHONPATH.
+    kept["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     return {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **kept, **more}
 
 

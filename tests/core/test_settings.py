@@ -44,7 +44,7 @@ def test_what_does_not_fit(values: dict, message: str) -> None:
     ("pairs", "tree"),
     [
         (["a.b=1", "c=x"], {"a": {"b": 1}, "c": "x"}),
-        (["a=[1, x]", "b=", "c=true", "d=1e-3", "e=k=v"], {"a": [1, "x"], "b": "", "c": True, "d": "1e-3", "e": "k=v"}),
+        (["a=[1, x]", "b=", "c=true", "d=1e-3", "e=k=v"], {"a": [1, "x"], "b": "", "c": True, "d": 1e-3, "e": "k=v"}),
         (["a.b=1", "a.c=2"], {"a": {"b": 1, "c": 2}}),
         (["a=: : {"], {"a": ": : {"}),
         ([], {}),

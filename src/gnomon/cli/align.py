@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
 
 import typer
 
@@ -16,7 +15,7 @@ def align(
     charter: Path = CHARTER,
     model: str | None = MODEL,
     out: Path | None = OUT,
-    method: str = typer.Option("dpo", "--method", help="A loss; `gnomon plugins loss` lists them."),
+    method: str = typer.Option("dpo", "--method", help="A loss; `gnomon methods` lists them."),
     seed: int = SEED,
     quick: bool = QUICK,
     set_: list[str] = SET,
@@ -27,7 +26,7 @@ def align(
     from gnomon.cli import aligning
 
     plugin.load("loss", method)
-    chosen = replace(settings(seed, quick, set_), method=cast(Literal["dpo", "sft"], method))
+    chosen = replace(settings(seed, quick, set_), method=method)
     with session(charter, model=model, out=out, chosen=chosen, key=key, verb="align", quiet=json) as run:
         training, state = aligning.trained(run, aligning.paired(run))
         record = aligning.released(run, state.checkpoints[-1], training)

@@ -86,7 +86,7 @@ def paired(run: Run) -> Record:
 def trained(run: Run, made: Record) -> tuple[Record, State]:
     """Train on the pairs; the `training` record and where the checkpoints lie."""
     settings, subject = run.settings, local(run)
-    values = {"beta": settings.beta, "rpo_alpha": settings.rpo_alpha} if settings.method == "dpo" else {}
+    values = settings.loss_settings
     loss = plugin.build("loss", settings.method, values)
     rows = run.ledger.payload(made)["rows"]
     paired_up = loss.READS is PreferenceBatch
@@ -96,7 +96,7 @@ def trained(run: Run, made: Record) -> tuple[Record, State]:
         epochs=-(-settings.steps * settings.pairs_per_step // max(1, len(examples))) or 1,
         steps=settings.steps,
         batch=settings.pairs_per_step,
-        learning_rate=settings.learning_rate,
+        learning_rate=settings.rate,
         every=settings.checkpoint_every,
         seed=settings.seed,
     )

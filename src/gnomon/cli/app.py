@@ -12,7 +12,7 @@ from collections.abc import Callable
 import typer
 
 from gnomon import __version__
-from gnomon.cli import align, attack, charter, console, evaluate, guard, ledger, run
+from gnomon.cli import align, attack, charter, console, evaluate, guard, ledger, methods, run
 from gnomon.core.errors import GnomonError
 
 HELP = """Charter and model in; aligned model, measured limit, guard and signed evidence out.
@@ -33,6 +33,7 @@ VERBS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("evaluate", evaluate.evaluate),
     ("score", evaluate.score),
     ("align", align.align),
+    ("methods", methods.methods),
     ("attack", attack.attack),
     ("verify", ledger.verify),
     ("report", ledger.report),

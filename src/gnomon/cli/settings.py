@@ -3,11 +3,15 @@
 Defaults are sized for the embedded model on two cores. `quick` is the same job with fewer of everything.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Json
+
+OWN: Mapping[str, Mapping[str, Json]] = {"dpo": {"rpo_alpha": 1.0}}
+"""Where the main job departs from a method's own defaults: plain DPO lets the likelihood of the chosen reply fall."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +28,12 @@ class RunSettings:
     """Most cases of one kind and target in one split; 0 = all that the charter has."""
     samples: int = 2
     """Replies drawn from the start model for each training case, to make pairs from."""
-    method: Literal["dpo", "sft"] = "dpo"
-    """The loss that alignment minimises."""
+    method: str = "dpo"
+    """How alignment trains; `gnomon methods` lists the ways."""
+    loss: Mapping[str, Json] = field(default_factory=dict)
+    """Settings of the method itself, as `--set loss.beta=0.2`; `gnomon methods NAME` lists them."""
+    loop: Mapping[str, Json] = field(default_factory=dict)
+    """Settings of its loop that have no name of their own here, as `--set loop.staleness=4`."""
     weights: Literal["lora", "full"] = "lora"
     """Train low-rank adapters over frozen weights, or all weights."""
     steps: int = 48
@@ -34,12 +42,8 @@ class RunSettings:
     """Preference pairs in one step."""
     checkpoint_every: int = 16
     """Steps between checkpoints; each checkpoint becomes a point of the limit curve."""
-    learning_rate: float = 1.5e-3
-    """Peak learning rate."""
-    beta: float = 0.1
-    """DPO's inverse temperature: how dearly divergence from the start is paid for."""
-    rpo_alpha: float = 1.0
-    """Weight of the likelihood of the chosen answer beside DPO (RPO); 0 = plain DPO."""
+    learning_rate: float | None = None
+    """Peak learning rate; left out: 1.5e-3 for adapters, 2e-5 for all weights."""
     best_of: int = 8
     """Replies a case for the best-of-n curve."""
     best_of_cases: int = 6
@@ -60,6 +64,17 @@ class RunSettings:
     """Remote models: requests under way at once."""
     max_requests: int | None = None
     """Remote models: budget of requests for the whole command."""
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate."""
+        usual = 1.5e-3 if self.weights == "lora" else 2e-5
+        return usual if self.learning_rate is None else self.learning_rate
+
+    @property
+    def loss_settings(self) -> dict[str, Json]:
+        """Settings of the method: the main job's own, then the user's."""
+        return {**OWN.get(self.method, {}), **self.loss}
 
     @property
     def sampling(self) -> Sampling:

@@ -5,6 +5,7 @@ Fails: closed; an unknown key or a value of another type raises SettingsError.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from gnomon.core.errors import SettingsError, choices
 from gnomon.core.types import Json
 
 T = TypeVar("T")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def make(kind: type[T], settings: Mapping[str, Json], *, name: str) -> T:
@@ -38,10 +40,7 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, raw = pair.partition("=")
         if not equals or not key:
             raise SettingsError(f"'{pair}' is not a setting; write --set name=value")
-        try:
-            value = yaml.safe_load(raw) if raw else ""
-        except yaml.YAMLError:
-            value = raw
+        value = _value(raw)
         node = tree
         *parents, leaf = key.split(".")
         for parent in parents:
@@ -50,3 +49,12 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
                 raise SettingsError(f"'{pair}': '{parent}' already has a value; write either a value or a group")
         node[leaf] = value
     return tree
+
+
+def _value(raw: str) -> Any:
+    """A value as YAML reads it, except that 1e-4 is a number, as everywhere else."""
+    try:
+        value = yaml.safe_load(raw) if raw else ""
+        return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+    except yaml.YAMLError:
+        return raw

@@ -52,3 +52,29 @@ def tiny_llama() -> "Callable[..., Any]":
             return transformers.LlamaForCausalLM(config).to(getattr(torch, dtype)).eval()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_chat(tiny_llama: "Callable[..., Any]") -> "Callable[..., LocalModel]":
+    """Makes a random Llama that talks: its words are the numbers 3 to 49, its template names who speaks."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from gnomon.models.local import LocalModel
+
+    words = Tokenizer(models.WordLevel({"<end>": 0, "user": 1, "assistant": 2} | {str(i): i for i in range(3, 50)}))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+
+    def make(dtype: str = "float32", seed: int = 0, **settings: Any) -> LocalModel:
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<end>")  # noqa: S106 - no password
+        tokenizer.chat_template = (
+            "{% for m in messages %}{{ m.role }} {{ m.content }}{% if m.role == 'assistant' %} <end>{% endif %} "
+            "{% endfor %}{% if add_generation_prompt %}assistant{% endif %}"
+        )
+        return LocalModel(
+            model=tiny_llama(dtype, seed, **settings),
+            tokenizer=tokenizer,
+            identity={"name": "tiny", "weights": str(seed), "template": "t"},
+        )
+
+    return make

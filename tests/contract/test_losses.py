@@ -17,12 +17,12 @@ SPECIMENS = [(name, specimen) for name in NAMES for specimen in plugin.module("l
 
 
 def run(name, specimen, dtype=torch.float64, order=None):
-    """Loss, gradients in the policy's log-probabilities, by field."""
+    """Loss, and its gradients in the fields that carry one."""
     loss = plugin.build("loss", name, specimen.settings)
     values = {f: [v[i] for i in order] if order else v for f, v in specimen.batch.items()}
     batch = batches.columns(loss.READS, values, dtype=dtype)
     out = loss(batch=batch)
-    inputs = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch) if f.name.endswith("logp_B")}
+    inputs = {name: getattr(batch, name) for name in loss.READS.GRADIENT}
     grads = torch.autograd.grad(out.loss, list(inputs.values()), allow_unused=True)
     return out, {n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(inputs.items(), grads, strict=True)}
 

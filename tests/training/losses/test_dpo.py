@@ -10,6 +10,8 @@ from gnomon.core.errors import SettingsError  # noqa: E402
 from gnomon.training.batches import PreferenceBatch, columns  # noqa: E402
 from gnomon.training.losses.dpo import DPO  # noqa: E402
 
+from . import bandit  # noqa: E402
+
 logp = st.floats(-50, 0)
 pairs = st.lists(st.tuples(logp, logp, logp, logp, st.integers(1, 30)), min_size=1, max_size=5)
 FIELDS = ("chosen_logp_B", "rejected_logp_B", "chosen_reference_B", "rejected_reference_B", "chosen_count_B")
@@ -45,31 +47,16 @@ def test_descent_finds_the_policy_that_the_theory_names():
     # Three actions, true rewards r, infinite data from Bradley-Terry: pi is proportional to pi_ref exp(r / beta).
     beta, rewards = 0.7, torch.tensor([0.0, 0.5, 1.2], dtype=torch.float64)
     reference = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log()
-    theta = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([theta], max_iter=200, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
-    one = torch.ones(1, dtype=torch.float64)
-
-    def closure():
-        optimizer.zero_grad()
-        policy, total = (theta + reference).log_softmax(0), torch.zeros((), dtype=torch.float64)
-        for a in range(3):
-            for b in range(3):
-                if a != b:
-                    batch = PreferenceBatch(
-                        chosen_logp_B=policy[a : a + 1],
-                        rejected_logp_B=policy[b : b + 1],
-                        chosen_reference_B=reference[a : a + 1],
-                        rejected_reference_B=reference[b : b + 1],
-                        chosen_count_B=one,
-                        rejected_count_B=one,
-                    )
-                    total = total + torch.sigmoid(rewards[a] - rewards[b]) * DPO(beta=beta)(batch=batch).loss
-        total.backward()
-        return total
-
-    optimizer.step(closure)
-    found = (theta + reference).softmax(0).detach()
+    found = bandit.fitted(DPO(beta=beta), reference, bandit.bradley_terry(rewards)).exp()
     torch.testing.assert_close(found, (reference + rewards / beta).softmax(0), atol=1e-5, rtol=0)
+
+
+def test_smoothing_undoes_labels_that_were_flipped_at_that_rate():
+    # A pair that is always won, labelled wrongly in a share e: the optimum is the finite gap log((1 - e)/e) / beta.
+    reference = torch.tensor([0.5, 0.5], dtype=torch.float64).log()
+    always = torch.tensor([[0.0, 1.0], [0.0, 0.0]], dtype=torch.float64)
+    found = bandit.fitted(DPO(beta=0.5, label_smoothing=0.1), reference, always)
+    assert (found[0] - found[1]).item() == pytest.approx(math.log(9) / 0.5, rel=1e-6)
 
 
 def test_metrics_tell_displacement_from_learning():
@@ -78,6 +65,7 @@ def test_metrics_tell_displacement_from_learning():
     assert out.metrics["margin"] == pytest.approx(3.0)
     assert out.metrics["chosen_reward"] == pytest.approx(-1.0)
     assert out.metrics["accuracy"] == 1.0
+    assert (out.metrics["chosen_logp"], out.metrics["rejected_logp"]) == (-6.0, -12.0)
 
 
 @pytest.mark.parametrize("wrong", [{"beta": 0.0}, {"beta": math.nan}, {"label_smoothing": 0.5}, {"rpo_alpha": -1.0}])

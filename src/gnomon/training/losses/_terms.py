@@ -38,7 +38,7 @@ def smoothed_logistic(margin_B: Tensor, smoothing: float) -> Tensor:
 
 
 def preference_metrics(chosen_B: Tensor, rejected_B: Tensor) -> dict[str, float]:
-    """What every preference method reports of its implicit rewards."""
+    """What every method with pairs reports of its rewards, learned or implicit."""
     with torch.no_grad():
         return {
             "margin": (chosen_B - rejected_B).mean().item(),
@@ -46,3 +46,11 @@ def preference_metrics(chosen_B: Tensor, rejected_B: Tensor) -> dict[str, float]
             "chosen_reward": chosen_B.mean().item(),
             "rejected_reward": rejected_B.mean().item(),
         }
+
+
+def logp_metrics(batch: PreferenceBatch) -> dict[str, float]:
+    """How likely the policy makes whole replies: both often fall while the margin grows."""
+    return {
+        "chosen_logp": batch.chosen_logp_B.detach().mean().item(),
+        "rejected_logp": batch.rejected_logp_B.detach().mean().item(),
+    }

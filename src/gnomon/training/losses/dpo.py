@@ -15,7 +15,7 @@ from typing import ClassVar
 from gnomon.core.errors import SettingsError
 from gnomon.core.protocols import LossOut
 from gnomon.training.batches import PreferenceBatch
-from gnomon.training.losses._terms import Specimen, preference_metrics, rewards, smoothed_logistic
+from gnomon.training.losses._terms import Specimen, logp_metrics, preference_metrics, rewards, smoothed_logistic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,8 @@ class DPO:
         nll = (-batch.chosen_logp_B / batch.chosen_count_B).mean()
         if self.rpo_alpha:
             loss = loss + self.rpo_alpha * nll
-        return LossOut(loss, {**preference_metrics(chosen_B, rejected_B), "chosen_nll": nll.item()})
+        metrics = preference_metrics(chosen_B, rejected_B) | logp_metrics(batch)
+        return LossOut(loss, {**metrics, "chosen_nll": nll.item()})
 
 
 _START = {

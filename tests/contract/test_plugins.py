@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import dataclasses
 import math
 import socket
 import time
@@ -23,7 +22,7 @@ from gnomon.scoring import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL = [(kind, name) for kind in plugin.FOLDERS for name in plugin.names(kind)]
-DIMENSIONS, SCREENS, ATTACKS, LOSSES = (plugin.names(k) for k in ("dimension", "screen", "attack", "loss"))
+DIMENSIONS, SCREENS, ATTACKS = (plugin.names(k) for k in ("dimension", "screen", "attack"))
 HEAD = {
     "dimension": ("Source:", "Units:"),
     "screen": ("Source:", "Fails: closed"),
@@ -313,78 +312,3 @@ def test_attempts_are_conversations_that_end_with_the_user_and_keep_the_system_p
         assert attempt.prompt.messages[0] == GOAL.prompt.messages[0]
         assert attempt.note
     assert before == GOAL
-
-
-# --- losses
-
-
-def vectors(name: str, size: int, dtype: Any, seed: int = 0) -> Any:
-    """A batch of the kind that the loss reads, filled with plausible log-probabilities."""
-    import torch
-
-    kind = plugin.load("loss", name).READS
-    draw = torch.Generator().manual_seed(seed)
-    parts = {}
-    for field in dataclasses.fields(kind):
-        values = torch.rand(size, generator=draw, dtype=torch.float64)
-        values = (1 + (values * 9).floor()) if "count" in field.name else -20 * values
-        needs_gradient = "count" not in field.name and "reference" not in field.name
-        parts[field.name] = values.to(dtype).requires_grad_(needs_gradient)
-    return kind(**parts)
-
-
-def with_order(batch: Any, order: list[int]) -> Any:
-    return type(batch)(**{f.name: getattr(batch, f.name)[order] for f in dataclasses.fields(batch)})
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_gradient_is_finite_and_not_zero(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="losses need gnomon[train]")
-    batch = vectors(name, 5, torch.float64)
-    out = plugin.build("loss", name)(batch=batch)
-    out.loss.backward()
-    gradients = [g for f in dataclasses.fields(batch) if (g := getattr(batch, f.name).grad) is not None]
-    assert out.loss.ndim == 0
-    assert gradients
-    assert all(torch.isfinite(g).all() for g in gradients)
-    assert any(g.abs().sum() > 0 for g in gradients)
-    assert all(isinstance(v, float) and math.isfinite(v) for v in out.metrics.values())
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_order_of_the_batch_and_width_of_the_floats_change_nothing(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="losses need gnomon[train]")
-    loss = plugin.build("loss", name)
-    batch = vectors(name, 6, torch.float64)
-    value = loss(batch=batch).loss.item()
-    assert loss(batch=with_order(batch, [3, 0, 5, 1, 4, 2])).loss.item() == pytest.approx(value, rel=1e-12)
-    assert loss(batch=vectors(name, 6, torch.float32)).loss.item() == pytest.approx(value, rel=1e-5)
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_extreme_values_give_a_finite_gradient(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="losses need gnomon[train]")
-    batch = vectors(name, 4, torch.float32)
-    scaled = {}
-    for field in dataclasses.fields(batch):
-        tensor = getattr(batch, field.name)
-        grown = tensor.detach() * (1 if "count" in field.name else 100)
-        scaled[field.name] = grown.requires_grad_(tensor.requires_grad)
-    wide = type(batch)(**scaled)
-    plugin.build("loss", name)(batch=wide).loss.backward()
-    for field in dataclasses.fields(wide):
-        gradient = getattr(wide, field.name).grad
-        assert gradient is None or torch.isfinite(gradient).all()
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_closed_form_point(name: str) -> None:
-    torch = pytest.importorskip("torch", reason="losses need gnomon[train]")
-    points = plugin.module("loss", name).SPECIMENS
-    assert points
-    for point in points:
-        batch = plugin.load("loss", name).READS(
-            **{key: torch.tensor(values, dtype=torch.float64) for key, values in point.batch.items()}
-        )
-        value = plugin.build("loss", name, point.settings)(batch=batch).loss.item()
-        assert value == pytest.approx(point.loss, rel=1e-9), point.why

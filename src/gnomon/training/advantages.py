@@ -3,7 +3,7 @@
 It judges nothing and knows no norms. A group is the rollouts of one prompt; a group of one, or whose rewards are all
 equal, says nothing about its members and gets exact zeros, never NaN. The returns hold no gradient.
 Source: GAE: Schulman et al. 1506.02438 eq. 16; group-relative: DeepSeekMath 2402.03300 section 4.1.2; centred only:
-Dr. GRPO, Liu et al. 2503.20783; leave-one-out: Ahmadian et al. 2402.14740 eq. 5 (= G/(G-1) x centred).
+Dr. GRPO, Liu et al. 2503.20783; leave-one-out: Ahmadian et al. 2402.14740 (= G/(G-1) x centred).
 Departs: the paper does not say which standard deviation; here as in TRL that of a sample (n - 1) plus eps.
 Shapes: `B` rollouts; `K` completion tokens of all rollouts, end to end. Units: those of the reward; whitened: none.
 Fails: rewards without groups, or tokens of one rollout that do not lie together: SettingsError.

@@ -2,10 +2,11 @@
 
 It reads no files (`data` does) and makes no tensors (`batches` does).
 Units: token ids.
-Fails: closed; an example with an empty or doubled completion raises DataError that names it.
+Fails: closed; an empty or doubled reply, or a margin or label of another kind, raises DataError that names its row.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,37 +46,127 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Pair:
-    """A row of a `pairs` record."""
+    """A row with a better and a worse reply."""
 
     case: str
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
     why: str = ""
+    margin: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Demonstration:
+    """A row with a reply to imitate; a worse one beside it is not read."""
+
+    case: str
+    prompt: tuple[Message, ...]
+    chosen: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reply:
+    """A row with one reply, and whether it is desirable."""
+
+    prompt: tuple[Message, ...]
+    completion: str
+    label: bool
+    case: str = "row"
 
 
 def preference_examples(rows: Sequence[Mapping[str, Json]], model: Encoder) -> list[Example]:
-    """Pairs as tokens; rows are those of `pairs.make`: {case, prompt: messages, chosen, rejected}."""
-    pairs = [from_builtins(row, _Pair, where=f"pair {index}") for index, row in enumerate(rows)]
-    return [_example(index, p, (p.chosen, p.rejected), model) for index, p in enumerate(pairs)]
+    """Pairs as tokens: {case, prompt: messages, chosen, rejected}, and by choice how much better: `margin`."""
+    return [
+        Example(
+            id=f"{pair.case}#{index}",
+            prompt=_prompt(pair.prompt, model),
+            completions=(_completion(pair.chosen, model), _completion(pair.rejected, model)),
+            label=pair.margin,
+        )
+        for index, pair in enumerate(_pair(i, row) for i, row in enumerate(rows))
+    ]
 
 
 def demonstration_examples(rows: Sequence[Mapping[str, Json]], model: Encoder) -> list[Example]:
-    """The chosen replies of pairs as demonstrations, each prompt and reply once."""
-    pairs = [from_builtins(row, _Pair, where=f"pair {index}") for index, row in enumerate(rows)]
-    made = (_example(index, p, (p.chosen,), model) for index, p in enumerate(pairs))
-    return list({example.content: example for example in made}.values())
+    """Chosen replies as demonstrations, {case, prompt: messages, chosen}, each prompt and reply once."""
+    made: dict[str, Example] = {}
+    for index, row in enumerate(rows):
+        shown = from_builtins(row, _Demonstration, where=f"row {index}")
+        if not shown.chosen.strip():
+            raise DataError(f"row {index} ({shown.case}): the reply is empty; drop the row or write a reply")
+        example = Example(
+            id=f"{shown.case}#{index}",
+            prompt=_prompt(shown.prompt, model),
+            completions=(_completion(shown.chosen, model),),
+        )
+        made.setdefault(example.content, example)
+    return list(made.values())
 
 
-def _example(index: int, pair: _Pair, texts: tuple[str, ...], model: Encoder) -> Example:
+def labelled_examples(rows: Sequence[Mapping[str, Json]], model: Encoder) -> list[Example]:
+    """Replies with a label as tokens: {prompt: messages, completion, label: true or false}, or both replies of a pair.
+
+    The second completion is the next example's (the first's, after the last) that was written for another prompt.
+    """
+    replies = [reply for index, row in enumerate(rows) for reply in _replies(index, row)]
+    prompts = [_prompt(reply.prompt, model) for reply in replies]
+    completions = [_completion(reply.completion, model) for reply in replies]
+    if replies and len(set(prompts)) < 2:
+        raise DataError(
+            f"{len(replies)} labelled replies to 1 prompt: add rows, at least two prompts are needed, "
+            "because what replies gain in general is measured on replies to other prompts"
+        )
+    return [
+        Example(
+            id=f"{reply.case}#{index}",
+            prompt=prompts[index],
+            completions=(completions[index], completions[other]),
+            label=float(reply.label),
+        )
+        for index, (reply, other) in enumerate(zip(replies, _others(prompts), strict=True))
+    ]
+
+
+def _pair(index: int, row: Mapping[str, Json]) -> _Pair:
+    pair = from_builtins(row, _Pair, where=f"pair {index}")
+    where = f"pair {index} ({pair.case})"
+    if not (pair.chosen.strip() and pair.rejected.strip()):
+        raise DataError(f"{where}: a reply is empty; drop the pair or write a reply")
+    if pair.chosen == pair.rejected:
+        raise DataError(f"{where}: chosen and rejected are the same; there is nothing to learn")
+    if not math.isfinite(pair.margin):
+        raise DataError(f"{where}: the margin is {pair.margin}; write a number, or leave it out")
+    return pair
+
+
+def _replies(index: int, row: Mapping[str, Json]) -> Iterator[_Reply]:
+    if "chosen" in row:
+        pair = _pair(index, row)
+        yield _Reply(case=pair.case, prompt=pair.prompt, completion=pair.chosen, label=True)
+        yield _Reply(case=pair.case, prompt=pair.prompt, completion=pair.rejected, label=False)
+        return
+    reply = from_builtins(row, _Reply, where=f"row {index}")
+    if not reply.completion.strip():
+        raise DataError(f"row {index} ({reply.case}): the completion is empty; drop the row or write a reply")
+    yield reply
+
+
+def _others(prompts: Sequence[tuple[int, ...]]) -> list[int]:
+    """For each prompt the place of the next, around the end, that differs from it."""
+    size = len(prompts)
+    found = [0] * size
+    # Backwards and twice around: where the next one is equal, what follows it has already been found.
+    for place in reversed(range(2 * size)):
+        index, after = place % size, (place + 1) % size
+        found[index] = after if prompts[after] != prompts[index] else found[after]
+    return found
+
+
+def _prompt(messages: tuple[Message, ...], model: Encoder) -> tuple[int, ...]:
+    return tuple(model.encode(Transcript(messages)))
+
+
+def _completion(text: str, model: Encoder) -> tuple[int, ...]:
     tokenizer = model.tokenizer
-    if any(not text.strip() for text in texts):
-        raise DataError(f"pair {index} ({pair.case}): a reply is empty; drop the pair or write a reply")
-    if len(set(texts)) < len(texts):
-        raise DataError(f"pair {index} ({pair.case}): chosen and rejected are the same; there is nothing to learn")
-    ends = (tokenizer.eos_token_id,)
-    return Example(
-        id=f"{pair.case}#{index}",
-        prompt=tuple(model.encode(Transcript(pair.prompt))),
-        completions=tuple((*tokenizer.encode(text, add_special_tokens=False), *ends) for text in texts),
-    )
+    return (*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id)

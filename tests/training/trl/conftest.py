@@ -1,0 +1,14 @@
+"""Where the peer library runs: an environment of its own, so that neither decides the other's versions."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def trl_python() -> Path:
+    """Python of TRL 1.16.0's own environment."""
+    found = Path(__file__).resolve().parents[3] / ".peers" / "trl" / "bin" / "python"
+    if not found.exists():
+        pytest.skip("no .peers/trl: install trl==1.16.0 into an environment there")
+    return found

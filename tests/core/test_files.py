@@ -87,7 +87,7 @@ def test_encoding_is_named(tmp_path: Path) -> None:
 
 
 def test_json_lines_roundtrip_and_the_bad_line_is_named(tmp_path: Path) -> None:
-    rows = [{"a": 1}, "ä", [None, True], 1.5]
+    rows = [{"a": 1}, "ä", "a\u2028b\x85", [None, True], 1.5]
     path = tmp_path / "rows.jsonl"
     files.write_atomic(path, files.json_lines(rows))
     assert [row for _, row in files.read_json_lines(path)] == rows

@@ -61,7 +61,8 @@ def read_text(path: Path) -> str:
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, Json]]:
     """(line number from 1, value) for each non-empty line. Raises DataError at file:line."""
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    # Not splitlines: it also cuts at U+2028 and its like, which JSON allows inside a string.
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
             try:
                 yield number, json.loads(line)

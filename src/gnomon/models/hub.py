@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import huggingface_hub
+from huggingface_hub import constants
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -35,7 +36,11 @@ def snapshot(spec: str) -> Path:
 
 
 def _download(name: str, revision: str) -> Path:
-    _reachable(name)
+    if why := unreachable():
+        raise ModelError(
+            f"{name} is not on this disk and the hub cannot be reached ({why}). Where there is a network, run\n"
+            f"    hf download {name}\nand copy the folder here, then name that folder; or use the embedded model"
+        )
     try:
         about = huggingface_hub.HfApi().model_info(name, revision=revision or None, timeout=SECONDS)
         if not any(f.rfilename.endswith(".safetensors") for f in about.siblings or ()):
@@ -51,14 +56,12 @@ def _download(name: str, revision: str) -> Path:
         raise ModelError(f"{name} could not be fetched from the hub: {error}") from error
 
 
-def _reachable(name: str) -> None:
-    """One quick connection, because the hub's own client would retry for minutes."""
-    parts = urlsplit(huggingface_hub.constants.ENDPOINT)
+def unreachable() -> str:
+    """Why the hub cannot be reached, or nothing: one quick connection, where its own client would retry for minutes."""
+    parts = urlsplit(constants.ENDPOINT)
     address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     try:
         socket.create_connection(address, timeout=SECONDS).close()
     except OSError as error:
-        raise ModelError(
-            f"{name} is not on this disk and {address[0]} cannot be reached ({error}). Where there is a network, run\n"
-            f"    hf download {name}\nand copy the folder here, then name that folder; or use the embedded model"
-        ) from error
+        return f"{address[0]}: {error}"
+    return ""

@@ -10,5 +10,5 @@ def trl_python() -> Path:
     """Python of TRL 1.16.0's own environment."""
     found = Path(__file__).resolve().parents[3] / ".peers" / "trl" / "bin" / "python"
     if not found.exists():
-        pytest.skip("no .peers/trl: install trl==1.16.0 into an environment there")
+        pytest.skip("TRL is not installed beside the sources; write: make .peers/trl/made")
     return found

@@ -11,8 +11,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gnomon.core import plugin  # noqa: E402
+from gnomon.models.local import LocalModel  # noqa: E402
 from gnomon.training import batches  # noqa: E402
+from gnomon.training.examples import Example  # noqa: E402
+from gnomon.training.offline import train  # noqa: E402
 from gnomon.training.online_schedule import Online  # noqa: E402
+from gnomon.training.schedule import Offline  # noqa: E402
 
 NAMES = plugin.names("loss")
 ONLINE = [name for name in NAMES if "owner_K" in {f.name for f in dataclasses.fields(plugin.load("loss", name).READS)}]
@@ -101,6 +105,29 @@ def test_far_away_log_probabilities_give_a_finite_loss_and_gradient(name, specim
         out, grads = run(name, specimen.settings, values, dtype=torch.float32)
         assert all(torch.isfinite(x).all() for x in (out.loss, *grads.values()))
         assert all(math.isfinite(v) for v in out.metrics.values())
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ONLINE and plugin.load("loss", n).READS.HEAD == 0])
+def test_the_offline_loop_lowers_every_loss_of_completions_however_a_batch_is_cut_into_rows(name, tiny_llama, tmp_path):
+    loss = plugin.build("loss", name)
+    examples = [
+        Example(
+            id=str(i),
+            prompt=(1, 2, i + 4),
+            completions=((i + 10, 11, 12), (i + 20, 21))[: loss.READS.COMPLETIONS],
+            label=float(i % 2),
+        )
+        for i in range(4)
+    ]
+    logs = []
+    for row_tokens in (16, 4096):
+        subject = LocalModel(model=tiny_llama("float64"), tokenizer=None, identity={"name": "tiny", "weights": "0"})
+        settings = Offline(batch=4, epochs=8, learning_rate=1e-2, row_tokens=row_tokens, every=100)
+        folder = tmp_path / str(row_tokens)
+        state = train(subject=subject, adapter=None, examples=examples, loss=loss, settings=settings, folder=folder)
+        logs.append([row["loss"] for row in state.log])
+    assert logs[0][:3] == pytest.approx(logs[1][:3], rel=1e-5)  # norms and masters are float32, and Adam grows that
+    assert logs[0][-1] < 0.9 * logs[0][0]
 
 
 @pytest.mark.parametrize("name", ONLINE)

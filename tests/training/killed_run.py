@@ -77,7 +77,7 @@ def main(folder: Path, kill_at: int, weights: str) -> None:
     )
 
 
-def serve() -> None:
+def serve(run=main) -> None:
     """Read `folder kill_at weights seconds` lines; run each in a process of its own and answer with how it ended.
 
     Forking after the imports spares each run the seconds that they take; this process itself never computes.
@@ -86,7 +86,7 @@ def serve() -> None:
         folder, kill_at, weights, seconds = line.split()
         child = os.fork()
         if child == 0:
-            main(Path(folder), int(kill_at), weights)
+            run(Path(folder), int(kill_at), weights)
             os._exit(0)
         if float(seconds):
             time.sleep(float(seconds))

@@ -7,7 +7,7 @@ Units: lengths in tokens.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from gnomon.core import seeds
 from gnomon.core.errors import SettingsError
@@ -15,6 +15,26 @@ from gnomon.models.packing import packed_length
 from gnomon.training.examples import Example
 
 T = TypeVar("T")
+
+
+class Rate(Protocol):
+    """How fast a run learns: a part of every loop's settings."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The highest rate."""
+        ...
+
+    @property
+    def warmup(self) -> float:
+        """Share of the steps in which it rises from 0."""
+        ...
+
+    @property
+    def decay(self) -> Literal["constant", "linear"]:
+        """What follows."""
+        ...
+
 
 WINDOW = 8
 """Batches that are shuffled together and sorted by length, so that one batch's lengths are alike."""
@@ -77,7 +97,7 @@ def rows(batch: Sequence[Example], limit: int) -> list[list[Example]]:
     return cut
 
 
-def learning_rate(step: int, steps: int, settings: Offline) -> float:
+def learning_rate(step: int, steps: int, settings: Rate) -> float:
     """Rate of a step, counted from 1: linear warm-up, then constant or linear decay; never 0."""
     warm = math.ceil(settings.warmup * steps)
     if step <= warm:

@@ -1,0 +1,228 @@
+"""The online loop: the model's own replies, judged, and one loss; read top to bottom. Every sampling method runs here.
+
+Prompts -> rollouts of the live weights -> judge -> norms -> advantages -> mini-batches: loss -> gradient -> AdamW;
+then the next rollouts -> checkpoint -> numbers. Nothing goes from one batch of rollouts to the next but what stands in
+the checkpoint, and every batch draws from streams of its own: a killed run goes on with the identical loss.
+Which step to keep is the limit's affair. Units: nats; rewards as judged.
+Departs: mini-batches keep their order in every pass, and a prompt's rollouts lie side by side in them.
+Fails: what `collapse` finds, and what can't be learned from, is a TrainingError that names the step and what to change.
+"""
+
+import contextlib
+import copy
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gnomon.core.canonical import digest, from_builtins, to_builtins
+from gnomon.core.errors import SettingsError
+from gnomon.core.protocols import Model, Quiet, Sink
+from gnomon.core.types import Json, Transcript
+from gnomon.models import adapters, heads, logprobs
+from gnomon.models.adapters import Adapter
+from gnomon.models.local import LocalModel
+from gnomon.models.packing import Packed
+from gnomon.training import checkpoint, collapse, minibatches, norms, rollouts, schedule
+from gnomon.training.backward import Measure, backward
+from gnomon.training.batches import OnlineLoss
+from gnomon.training.checkpoint import State
+from gnomon.training.gather import Gathered, Progress, gather
+from gnomon.training.judged import Judge
+from gnomon.training.online_schedule import Online, adapted
+from gnomon.training.optimizer import Optimizer
+from gnomon.training.rollouts import Prompt
+
+
+def train(
+    *,
+    subject: LocalModel,
+    adapter: Adapter | None,
+    prompts: Sequence[Transcript],
+    judge: Judge,
+    loss: OnlineLoss,
+    settings: Online,
+    folder: Path,
+    judged_by: Json = "",
+    sampler: Model | None = None,
+    release: Sequence[str] = (),
+    sink: Sink | None = None,
+) -> State:
+    """Train the adapter, or without one all weights; the result is left in the model. Goes on where `folder` stopped.
+
+    `judged_by` names the judge, so that a folder is not gone on with under another one. `sampler`: where replies come
+    from, if not from the live weights. `release`: ids of suspended prompts that a person lets be sampled again.
+    All weights: the reference is a copy of the model as it is handed in.
+    """
+    _check(loss, settings)
+    sink = Quiet() if sink is None else sink
+    asked = rollouts.encode(subject, prompts, most=settings.max_new_tokens)
+    model, reference = subject.model.eval(), _reference(subject.model, adapter, loss, settings)
+    with _critic(model, loss, settings) as measure:
+        optimizer = Optimizer(_parameters(model, adapter), weight_decay=settings.weight_decay)
+        run = _run(subject, adapter, asked, loss, settings, judged_by, sampler)
+        state = checkpoint.resume(folder, run=run, model=model, adapter=adapter, optimizer=optimizer)
+        progress = saved = _progress(state, settings, release)
+        clock, first = time.perf_counter(), state.step
+        while state.step < settings.steps:
+            began, before = time.perf_counter(), state.step
+            gathered, progress = gather(
+                progress,
+                subject=subject,
+                adapter=adapter,
+                prompts=asked,
+                judge=judge,
+                settings=settings,
+                sampler=sampler,
+            )
+            progress = _constrained(progress, gathered, settings)
+            parts, numbers = minibatches.make(
+                gathered.pairs,
+                progress,
+                loss=loss,
+                settings=settings,
+                policy=partial(_outputs, model, measure),
+                reference=reference,
+            )
+            numbers |= _numbers(gathered, loss)
+            left = settings.steps - state.step
+            for part in [part for _ in range(settings.passes) for part in parts][:left]:
+                step = state.step + 1
+                optimizer.clear()
+                out = backward(model, part.packs, measure=measure, loss_of=partial(minibatches.loss_on, loss, part))
+                norm = optimizer.clip(settings.clip)
+                row = {"step": step, "loss": out.loss.item(), "gradient_norm": norm, **out.metrics, **numbers}
+                rate = schedule.learning_rate(step, settings.steps, settings)
+                collapse.check(
+                    row, state.log, limits=settings.limits, learning_rate=rate, checkpoints=state.checkpoints
+                )
+                optimizer.step(rate)
+                state = replace(state, step=step, log=(*state.log, row))
+                _report(sink, row, rate, settings, (time.perf_counter() - clock) / (step - first))
+            progress = _held(progress, numbers, settings)
+            due = state.step == settings.steps or state.step // settings.every > before // settings.every
+            if due or progress.latch != saved.latch:  # a suspension outlives the process at once
+                saved, state = progress, replace(state, more=to_builtins(progress))
+                state = checkpoint.save(folder, state=state, model=model, adapter=adapter, optimizer=optimizer)
+            _speed(sink, gathered, state.step, time.perf_counter() - began)
+    return state
+
+
+def _check(loss: OnlineLoss, settings: Online) -> None:
+    name, estimate = type(loss).__name__, getattr(loss, "ADVANTAGE", None)
+    if estimate is None:
+        raise SettingsError(f"{name} is a loss of fixed examples; train it with the offline loop")
+    if estimate != "gae" and settings.group < 2:
+        raise SettingsError(f"{name} compares rollouts of one prompt: group must be at least 2, not {settings.group}")
+    if estimate == "gae" and settings.dynamic_sampling:
+        raise SettingsError(f"{name} has a critic and compares no groups; set dynamic_sampling to 0")
+
+
+def _reference(model: Any, adapter: Adapter | None, loss: OnlineLoss, settings: Online) -> minibatches.Outputs | None:
+    """Log-probabilities before training, if anything needs them: the adapter switched off, or a copy of all weights."""
+    if not (loss.NEEDS_REFERENCE or settings.kl > 0 or settings.measure_kl):
+        return None
+    measure = partial(logprobs.token_logp, temperature=settings.temperature)
+    if adapter is None:
+        return partial(_outputs, copy.deepcopy(model).eval().requires_grad_(False), measure)
+
+    def switched_off(packs: Sequence[Packed]) -> Tensor:
+        with adapters.reference(adapter):
+            return _outputs(model, measure, packs)
+
+    return switched_off
+
+
+@contextlib.contextmanager
+def _critic(model: Any, loss: OnlineLoss, settings: Online) -> Iterator[Measure]:
+    """What the loss reads of each token; a critic's head is on the model while it trains."""
+    if not loss.READS.HEAD:
+        yield partial(logprobs.token_logp, temperature=settings.temperature)
+        return
+    heads.attach(model, features=loss.READS.HEAD, seed=settings.seed)
+    try:
+        yield partial(heads.token_outputs, temperature=settings.temperature)
+    finally:
+        heads.detach(model)
+
+
+@torch.no_grad()
+def _outputs(model: Any, measure: Measure, packs: Sequence[Packed]) -> Tensor:
+    return torch.cat([measure(model, packed) for packed in packs])
+
+
+def _parameters(model: Any, adapter: Adapter | None) -> list[nn.Parameter]:
+    if adapter is not None:
+        return [*adapter.parameters, *heads.parameters(model)]
+    model.requires_grad_(True)
+    return list(model.parameters())
+
+
+def _progress(state: State, settings: Online, release: Sequence[str]) -> Progress:
+    if state.more:
+        found = from_builtins(state.more, Progress, where="state.json")
+        return replace(found, latch=found.latch.release(release))
+    return Progress(kl=settings.kl, multiplier=norms.begin(settings.lagrangian))
+
+
+def _constrained(progress: Progress, gathered: Gathered, settings: Online) -> Progress:
+    """With the multiplier moved by the costs of these rollouts."""
+    if settings.norms != "lagrangian":
+        return progress
+    costs = [judged.harm for _, judged in gathered.pairs]
+    return replace(progress, multiplier=norms.update(progress.multiplier, costs, settings.lagrangian))
+
+
+def _held(progress: Progress, numbers: Mapping[str, float], settings: Online) -> Progress:
+    """With the weight of the divergence moved towards its target."""
+    if "kl" not in numbers:
+        return progress
+    return replace(progress, kl=adapted(progress.kl, measured=numbers["kl"], target=settings.kl_target))
+
+
+def _numbers(gathered: Gathered, loss: OnlineLoss) -> dict[str, float]:
+    """What rollouts are logged by; a critic tells prompts apart, so there only a whole batch can be all equal."""
+    if loss.ADVANTAGE != "gae":
+        return dict(gathered.numbers)
+    return {**gathered.numbers, "equal_groups": float(len({judged.reward for _, judged in gathered.pairs}) == 1)}
+
+
+def _run(
+    subject: LocalModel,
+    adapter: Adapter | None,
+    asked: Sequence[Prompt],
+    loss: Any,
+    settings: Online,
+    judged_by: Json,
+    sampler: Model | None,
+) -> str:
+    """Digest of all that the numbers depend on; `sink`, paths and time are not among it."""
+    return digest(
+        [
+            [dict(subject.identity), str(subject.model.dtype), dict(sampler.identity) if sampler else None],
+            [repr(loss), repr(settings), judged_by],
+            [asdict(adapter.settings), adapter.digest] if adapter else None,
+            [[prompt.transcript.id, prompt.ids] for prompt in asked],
+        ]
+    )
+
+
+def _report(sink: Sink, row: Mapping[str, Json], rate: float, settings: Online, seconds: float) -> None:
+    step, units = row["step"], {"kl": "nats/reply", "entropy": "nats/token", "length": "tokens"}
+    for name, value in row.items():
+        sink.number(name, value, units.get(name, ""), step)
+    sink.number("learning_rate", rate, "", step)
+    sink.number("progress", step / settings.steps, "share done", step)
+    sink.number("time_left", seconds * (settings.steps - step), "s", step)
+
+
+def _speed(sink: Sink, gathered: Gathered, step: int, seconds: float) -> None:
+    """Everything counted: sampling, judging, updates and the checkpoint."""
+    sampled = gathered.numbers["sampled"]
+    sink.number("rollouts", sampled / seconds, "rollouts/s", step)
+    sink.number("speed", sampled * gathered.numbers["length"] / seconds, "tokens/s", step)

@@ -2,7 +2,7 @@
 
 A step of AdamW is smaller than what bfloat16 can hold; without masters most of it would be swallowed. Gradients are
 added up in the masters' type as soon as a weight has one, so that several backward passes lose nothing either.
-It chooses no rates and no steps.
+Of several processes each steps its own pieces, or all step alike. It chooses no rates and no steps.
 Source: Loshchilov & Hutter, AdamW, 1711.05101; masters: Micikevicius et al., 1710.03740, section 3.1.
 Fails: stored tensors that do not fit raise TrainingError.
 """
@@ -11,15 +11,22 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from gnomon.core.errors import TrainingError
+from gnomon.training import world
 
 
 class Optimizer:
-    """AdamW on some parameters of a model; those in 16 bits get a float32 master."""
+    """AdamW on some parameters of a model; those in 16 bits get a float32 master.
 
-    def __init__(self, parameters: Sequence[nn.Parameter], *, weight_decay: float = 0.0) -> None:
-        self.parameters = list(parameters)
+    `rounded`: the parameters are exact and the model makes its own copies of them in 16 bits, as FSDP2 does.
+    """
+
+    def __init__(
+        self, parameters: Sequence[nn.Parameter], *, weight_decay: float = 0.0, rounded: bool = False
+    ) -> None:
+        self.parameters, self._rounded = list(parameters), rounded
         self.masters = [p if p.dtype.itemsize >= 4 else _master(p) for p in self.parameters]
         self._weight_decay = weight_decay
         self._adamw = self._fresh()
@@ -35,8 +42,10 @@ class Optimizer:
             parameter.grad = master.grad = None
 
     def clip(self, longest: float) -> float:
-        """Shorten the gradient to at most `longest`; returns how long it was."""
-        return float(nn.utils.clip_grad_norm_(self.masters, longest))
+        """Sum the gradient over all processes, and shorten it to at most `longest`; returns how long it was."""
+        world.sum_gradients(self.masters)
+        norm = nn.utils.clip_grad_norm_(self.masters, longest)
+        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
@@ -49,15 +58,18 @@ class Optimizer:
                 parameter.copy_(master)
 
     def state(self) -> dict[str, Tensor]:
-        """Moments, and masters where the model has only their copy, by name; they move on with the next step."""
+        """Moments, and masters where the model has only their copy, by name; they move on with the next step.
+
+        Every process must ask; the first gets them whole, the others nothing of use.
+        """
         tensors = {
-            f"{index}.{name}": value.detach().cpu().contiguous()
+            f"{index}.{name}": world.whole(value).cpu().contiguous()
             for index, moments in self._adamw.state_dict()["state"].items()
             for name, value in moments.items()
         }
         for index, (parameter, master) in enumerate(self._pairs()):
-            if parameter is not master:
-                tensors[f"{index}.master"] = master.detach().cpu().contiguous()
+            if parameter is not master or self._rounded:
+                tensors[f"{index}.master"] = world.whole(master).cpu().contiguous()
         return tensors
 
     @torch.no_grad()
@@ -68,12 +80,15 @@ class Optimizer:
             number, _, key = name.partition(".")
             moments.setdefault(int(number), {})[key] = tensor
         for index, (parameter, master) in enumerate(self._pairs()):
-            stored = moments.get(index, {}).pop("master", None)
-            if (stored is None) != (parameter is master) or (stored is not None and stored.shape != master.shape):
+            own = moments.get(index, {})
+            stored = own.pop("master", None)
+            copied = parameter is not master or self._rounded
+            if (stored is not None) != copied or any(t.ndim and t.shape != master.shape for t in own.values()):
                 raise TrainingError("the stored optimiser is of another model or precision; train again")
             if stored is not None:
-                master.copy_(stored)
+                world.fill(master, stored)
                 parameter.copy_(master)
+            moments[index] = {k: world.like(t, master) if t.ndim else t for k, t in own.items()}
         self._adamw.load_state_dict({"state": moments, "param_groups": self._adamw.state_dict()["param_groups"]})
 
     def _fresh(self) -> torch.optim.AdamW:

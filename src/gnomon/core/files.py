@@ -23,6 +23,7 @@ def storage(path: Path) -> Iterator[None]:
     except OSError as error:
         hint = {
             28: "the disk is full: free some space, then run the same command again; what was finished is kept",
+            27: "the file would be larger than allowed here: raise the limit (ulimit -f), then run it again",
             122: "the disk quota is used up: free some space, then run the same command again",
             13: "permission denied: choose another folder with --out, or change the rights",
             30: "the file system is read-only: choose another folder with --out",

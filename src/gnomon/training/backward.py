@@ -2,7 +2,7 @@
 
 First every packed row through the model without gradient, then the loss and its gradient in the model's outputs, then
 row by row through the model again. So a batch may be larger than memory: only one row's activations exist at a time.
-Where no process has more than one row, one pass is enough. Several processes share the rows (`world`). It does not step.
+Where no process has more than one row, one pass is enough. Several processes share the rows. It does not step.
 Source: Gao et al., GradCache, 2101.06983.
 Shapes: `N` outputs of all rows: sequences or tokens, as `measure` gives them.
 Fails: no rows is a TrainingError; else with whatever the loss or the model raises.
@@ -52,9 +52,7 @@ def outputs(model: Any, packs: Sequence[Packed], measure: Measure) -> list[Tenso
     return world.gathered(dict(zip(own, parts, strict=False)), _device(model))
 
 
-def _backward(
-    model: Any, packs: Sequence[Packed], measure: Measure, loss_of: Callable[[Tensor], LossOut]
-) -> LossOut:
+def _backward(model: Any, packs: Sequence[Packed], measure: Measure, loss_of: Callable[[Tensor], LossOut]) -> LossOut:
     own, idle = _rows(model, packs)
     size = world.current().size
     once = len(packs) <= size
@@ -73,7 +71,7 @@ def _backward(
 
 
 def _rows(model: Any, packs: Sequence[Packed]) -> tuple[list[int], list[int]]:
-    """This process's rows; and those that it only runs along with, as a model in pieces runs equally often everywhere."""
+    """This process's rows; and those that it only runs along: a model in pieces runs equally often everywhere."""
     here, tokens = world.current(), [len(packed.ids_N) for packed in packs]
     given = world.shares(tokens, here.size)
     own = given[here.rank]

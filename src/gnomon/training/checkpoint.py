@@ -25,8 +25,10 @@ from gnomon.core.files import read_text, storage, write_atomic
 from gnomon.core.types import Json
 from gnomon.models import adapters, heads
 from gnomon.models.adapters import Adapter
+from gnomon.training import world
 from gnomon.training.optimizer import Optimizer
 
+Tensors = Mapping[str, Tensor]
 STATE, FULL, HEAD = "state.json", "model.safetensors", "head.safetensors"
 
 
@@ -62,13 +64,29 @@ def save(
     adapter: Adapter | None,
     optimizer: Optimizer,
 ) -> State:
-    """Write weights, then optimiser, then the state that names them; returns the state with its new checkpoint."""
-    name = f"step-{state.step:06d}"
-    checkpoint = Checkpoint(step=state.step, weights=_save_weights(folder / name, model, adapter), folder=name)
+    """Write weights, then optimiser, then the state that names them; returns the state with its new checkpoint.
+
+    All processes must call it; the first writes what they have gathered, and any number of them can go on from it.
+    """
     tensors = {"rng": torch.get_rng_state(), **optimizer.state()}
+    weights, head = _weights(model, adapter)
+    return world.lead(lambda: _write(folder, state, adapter, weights, head, tensors))
+
+
+def _write(
+    folder: Path, state: State, adapter: Adapter | None, weights: Tensors, head: Tensors, tensors: Tensors
+) -> State:
+    name = f"step-{state.step:06d}"
+    if head:
+        write_atomic(folder / name / HEAD, _stored(head))
+    if adapter is not None:
+        adapters.save(adapter, folder / name)
+    else:
+        write_atomic(folder / name / FULL, _stored(weights))
     current = folder / _optimizer_file(state.step)
-    write_atomic(current, safetensors.torch.save(tensors))
+    write_atomic(current, safetensors.torch.save(dict(tensors)))
     kept = tuple(c for c in state.checkpoints if c.step < state.step)
+    checkpoint = Checkpoint(step=state.step, weights=_digest(weights, head), folder=name)
     state = replace(state, checkpoints=(*kept, checkpoint))
     write_atomic(folder / STATE, canonical(state))
     with storage(folder):
@@ -80,7 +98,7 @@ def save(
 
 def resume(folder: Path, *, run: str, model: Any, adapter: Adapter | None, optimizer: Optimizer) -> State:
     """Put weights, optimiser and random state back to the last checkpoint; a new State if there is none."""
-    _sweep(folder)
+    world.lead(lambda: _sweep(folder))
     if not (folder / STATE).exists():
         return State(run=run)
     try:
@@ -118,23 +136,28 @@ def full_weights(model: Any) -> dict[str, Tensor]:
 
 def head_digest(model: Any) -> str:
     """SHA-256 of the head's weights; empty without a head."""
+    weights = _head(model)
+    return world.lead(lambda: adapters.weights_digest(weights) if weights else "")
+
+
+def _weights(model: Any, adapter: Adapter | None) -> tuple[Tensors, Tensors]:
+    """The adapter's or all weights, and the head's; from a model in pieces whole on the first process alone."""
+    trained = adapter.state if adapter is not None else world.weights(model, full_weights(model))
+    return trained, _head(model)
+
+
+def _head(model: Any) -> Tensors:
     head = heads.attached(model)
-    return "" if head is None else adapters.weights_digest(head.state_dict())
+    return {} if head is None else world.weights(model, head.state_dict())
+
+
+def _digest(weights: Tensors, head: Tensors) -> str:
+    trained = adapters.weights_digest(weights)
+    return digest([trained, adapters.weights_digest(head)]) if head else trained
 
 
 def _optimizer_file(step: int) -> str:
     return f"optimizer-{step:06d}.safetensors"
-
-
-def _save_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
-    head = heads.attached(model)
-    if head is not None:
-        write_atomic(folder / HEAD, _stored(head.state_dict()))
-    if adapter is not None:
-        return _both(adapters.save(adapter, folder), model)
-    weights = full_weights(model)
-    write_atomic(folder / FULL, _stored(weights))
-    return _both(adapters.weights_digest(weights), model)
 
 
 def restore_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
@@ -147,27 +170,22 @@ def restore_weights(folder: Path, model: Any, adapter: Adapter | None) -> str:
         _copy(folder / HEAD, head.state_dict())
     if adapter is not None:
         adapters.restore(adapter, folder)
-        return _both(adapter.digest, model)
-    weights = full_weights(model)
-    _copy(folder / FULL, weights)
-    return _both(adapters.weights_digest(weights), model)
+    else:
+        _copy(folder / FULL, full_weights(model))
+    restored = _weights(model, adapter)
+    return world.lead(lambda: _digest(*restored))
 
 
-def _both(weights: str, model: Any) -> str:
-    head = head_digest(model)
-    return digest([weights, head]) if head else weights
-
-
-def _stored(weights: Mapping[str, Tensor]) -> bytes:
+def _stored(weights: Tensors) -> bytes:
     return safetensors.torch.save({n: t.detach().cpu().contiguous() for n, t in weights.items()}, {"format": "pt"})
 
 
-def _copy(path: Path, weights: Mapping[str, Tensor]) -> None:
+def _copy(path: Path, weights: Tensors) -> None:
     stored = _read(path)
     if {n: t.shape for n, t in stored.items()} != {n: t.shape for n, t in weights.items()}:
         raise TrainingError(f"{path.parent} holds the weights of another model; choose another folder, or delete it")
     for name, tensor in weights.items():
-        tensor.copy_(stored[name])
+        world.fill(tensor, stored[name])
 
 
 def _read(path: Path) -> dict[str, Tensor]:

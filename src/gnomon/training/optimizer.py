@@ -23,9 +23,7 @@ class Optimizer:
     `rounded`: the parameters are exact and the model makes its own copies of them in 16 bits, as FSDP2 does.
     """
 
-    def __init__(
-        self, parameters: Sequence[nn.Parameter], *, weight_decay: float = 0.0, rounded: bool = False
-    ) -> None:
+    def __init__(self, parameters: Sequence[nn.Parameter], *, weight_decay: float = 0.0, rounded: bool = False) -> None:
         self.parameters, self._rounded = list(parameters), rounded
         self.masters = [p if p.dtype.itemsize >= 4 else _master(p) for p in self.parameters]
         self._weight_decay = weight_decay
@@ -62,10 +60,11 @@ class Optimizer:
 
         Every process must ask; the first gets them whole, the others nothing of use.
         """
+        # Sorted: all processes must put them together in the same order, and files are read in any.
         tensors = {
             f"{index}.{name}": world.whole(value).cpu().contiguous()
-            for index, moments in self._adamw.state_dict()["state"].items()
-            for name, value in moments.items()
+            for index, moments in sorted(self._adamw.state_dict()["state"].items())
+            for name, value in sorted(moments.items())
         }
         for index, (parameter, master) in enumerate(self._pairs()):
             if parameter is not master or self._rounded:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-import torch
-
 from gnomon.core.canonical import digest
 from gnomon.core.errors import TrainingError
 from gnomon.core.files import read_text, write_atomic
@@ -21,6 +19,8 @@ from gnomon.models import adapters, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import Packed, pack
+from gnomon.training import world
+from gnomon.training.backward import outputs
 from gnomon.training.examples import Example
 from gnomon.training.schedule import rows
 
@@ -34,7 +34,6 @@ def pack_row(row: Sequence[Example]) -> Packed:
     return pack([p for p, _ in pairs], [c for _, c in pairs])
 
 
-@torch.no_grad()
 def log_probabilities(
     *,
     subject: LocalModel,
@@ -46,20 +45,22 @@ def log_probabilities(
     sink: Sink,
 ) -> Cache:
     """Reference of every example of the batches. `trained`: the weights have moved, so a full model's are gone."""
-    of = digest([dict(subject.identity), str(subject.model.dtype)])
+    here = world.current()
+    of = digest([dict(subject.identity), str(world.computes_in(subject.model))])
     cache = _read(path, of)
     missing = [batch for batch in batches if any(example.content not in cache for example in batch)]
     if missing and adapter is None and trained:
         raise TrainingError(f"{path} is missing, and the weights that it was made with are trained over; start again")
     with adapters.reference(adapter) if adapter else nullcontext():
         for done, batch in enumerate(missing, start=1):
-            for row in rows(batch, row_tokens):
-                logp = logprobs.sequence_logp(subject.model, pack_row(row)).view(len(row), -1)
-                for example, values in zip(row, logp.tolist(), strict=True):
+            cut = rows(batch, row_tokens, here.size)
+            found = outputs(subject.model, [pack_row(row) for row in cut], logprobs.sequence_logp)
+            for row, logp in zip(cut, found, strict=True):
+                for example, values in zip(row, logp.view(len(row), -1).tolist(), strict=True):
                     cache.setdefault(example.content, values)
             sink.number("reference", done / len(missing), "share done", done)
     if missing:
-        write_atomic(path, json.dumps({"of": of, "values": cache}))
+        world.lead(lambda: write_atomic(path, json.dumps({"of": of, "values": cache})))
     return cache
 
 

@@ -48,9 +48,14 @@ class Offline:
     steps: int | None = None
     """Stop after so many steps, if that is earlier."""
     batch: int = 16
-    """Examples a step."""
+    """Examples a step, as many as the method wants: memory is bounded by `row_tokens`, not by the batch."""
     row_tokens: int = 4096
-    """Most tokens in one packed row; a batch that needs more is split, an example never is."""
+    """Most tokens in one packed row, and so at one time in memory. A batch that needs more is computed row by row, with
+    the gradient of the whole batch; an example is never split."""
+    recompute: bool = False
+    """Keep only each layer's input and compute the rest again in the backward pass: less memory, more time."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """What full weights compute in; exact ones are kept in float32 beside 16 bits. None: as the model was loaded."""
     learning_rate: float = 1e-4
     warmup: float = 0.1
     """Share of the steps in which the learning rate rises from 0."""
@@ -86,14 +91,18 @@ def plan(examples: Sequence[Example], settings: Offline) -> list[list[Example]]:
     return steps[: settings.steps]
 
 
-def rows(batch: Sequence[Example], limit: int) -> list[list[Example]]:
-    """Cut a batch into packed rows of at most `limit` tokens; an example that needs more has its own row."""
+def rows(batch: Sequence[Example], limit: int, least: int = 1) -> list[list[Example]]:
+    """Cut a batch into packed rows of at most `limit` tokens; an example that needs more has its own row.
+
+    There are at least `least` rows, so that as many processes have work, unless there are fewer examples.
+    """
     cut: list[list[Example]] = []
-    for example in batch:
-        if cut and packed_length(_sequences([*cut[-1], example])) <= limit:
+    for part in _cut(batch, -(-len(batch) // least)):
+        cut.append([])
+        for example in part:
+            if cut[-1] and packed_length(_sequences([*cut[-1], example])) > limit:
+                cut.append([])
             cut[-1].append(example)
-        else:
-            cut.append([example])
     return cut
 
 

@@ -1,6 +1,6 @@
 """One process or several, under `torchrun`: who computes what, and how results become everybody's.
 
-Every process plans the same batch and computes its share of the rows; outputs are gathered, so each of them knows the loss
+Every process plans the same batch and computes its share of the rows; outputs are gathered, so that each knows the loss
 of the whole batch, and gradients are summed. So any loss is exact, also one that is no mean over examples.
 All weights trained: they lie in pieces on all processes (FSDP2); an adapter: every process holds the model whole.
 It reads no environment: `torch.distributed` does, when the command line calls `join`.
@@ -166,11 +166,18 @@ def measured(model: Any, measure: Callable[[Any, Any], Tensor], packed: Any) -> 
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A tensor put together from its pieces: on the first process; elsewhere an empty one, to save memory."""
+    """A tensor put together from its pieces: in the first process's main memory; elsewhere empty, to save memory."""
     if not isinstance(tensor, DTensor):
         return tensor.detach()
-    full: Tensor = tensor.detach().full_tensor()
-    return full if current().leads else full.new_empty(0)
+    full: Tensor = tensor.full_tensor().detach()
+    return full.cpu() if current().leads else torch.empty(0)
+
+
+def weights(model: Any, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Some of a model's weights, whole and as it computes with them; from pieces on the first process only."""
+    if not divided(model):
+        return {name: tensor.detach() for name, tensor in named.items()}
+    return {name: whole(tensor).to(computes_in(model)) for name, tensor in named.items()}
 
 
 @torch.no_grad()

@@ -195,6 +195,11 @@ def test_the_names_that_examples_read():
     assert convert(row, recognise(row)).plain()["chosen"] == "hi"
 
 
+def test_what_is_expected_of_a_reply_stays_with_its_prompt():
+    for row in ({"prompt": "1+1?", "answer": "2"}, {"prompt": "1+1?", "expect": {"answer": "2"}, "answer": "3"}):
+        assert convert(row, recognise(row)).expect == {"answer": "2"}
+
+
 scalars = st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.text(max_size=5)
 keys = st.sampled_from(
     [

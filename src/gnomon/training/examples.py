@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gnomon.core.canonical import digest, from_builtins
+import msgspec
+
+from gnomon.core.canonical import from_builtins, sha256
 from gnomon.core.errors import DataError
 from gnomon.core.types import Json, Message, Transcript
 
@@ -28,7 +30,8 @@ class Example:
     @property
     def content(self) -> str:
         """Digest of the tokens; the id does not count."""
-        return digest([self.prompt, self.completions])
+        # The canonical JSON of whole numbers, as `canonical.digest` makes it in a hundred times the time.
+        return sha256(msgspec.json.encode([self.prompt, self.completions]))
 
 
 class Encoder(Protocol):

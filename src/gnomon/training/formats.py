@@ -9,7 +9,7 @@ Fails: closed; DataError says what was seen and what to write, the reader puts f
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from gnomon.core.canonical import to_builtins
@@ -31,6 +31,8 @@ class Row:
     prompt: Prompt
     replies: tuple[str, ...] = ()
     """Chosen and rejected, or the one completion, or none behind a mere prompt."""
+    expect: Mapping[str, Json] = field(default_factory=dict)
+    """What counts as a good reply, for whatever judges sampled ones: column `expect`, or `answer` in it."""
     value: float = 0.0
     """By how much chosen is said to be better (0: not said); of a labelled reply, 1 desirable and 0 undesirable."""
     place: str = ""
@@ -108,7 +110,10 @@ def convert(row: Mapping[str, Json], seen: Seen) -> Row:
         raise DataError("a reply is empty; drop the row or write a reply")
     if len(set(replies)) < len(replies):
         raise DataError("chosen and rejected are the same; there is nothing to learn")
-    return Row(kind=seen.format.kind, prompt=prompt, replies=replies, value=value)
+    expect = dict(row["expect"]) if isinstance(row.get("expect"), Mapping) else {}
+    if seen.format.kind == "prompt" and row.get("answer") is not None:
+        expect.setdefault("answer", row["answer"])
+    return Row(kind=seen.format.kind, prompt=prompt, replies=replies, value=value, expect=expect)
 
 
 # --- what a row is
@@ -320,5 +325,5 @@ FORMATS = (
 COLUMNS = tuple(dict.fromkeys(column for form in FORMATS for column in form.columns))
 """Columns by which formats are told apart."""
 
-ALSO = ("system", "tools", "margin", "input", *(name for pair in SCORES for name in pair))
+ALSO = ("system", "tools", "margin", "input", "expect", "answer", *(name for pair in SCORES for name in pair))
 """Columns that are read beside them."""

@@ -7,7 +7,7 @@ Units: lengths in tokens.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, overload
 
 from gnomon.core import seeds
 from gnomon.core.errors import SettingsError
@@ -78,17 +78,38 @@ class Offline:
             raise SettingsError(f"training: warmup is a share of the steps, from 0 to 1, not {self.warmup}")
 
 
-def plan(examples: Sequence[Example], settings: Offline) -> list[list[Example]]:
+@dataclass(frozen=True)
+class Plan(Sequence[list[Example]]):
+    """The batch of every step, taken from the examples when it is asked for: they may lie in a file (`store`)."""
+
+    examples: Sequence[Example]
+    steps: Sequence[Sequence[int]]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, at: int) -> list[Example]: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Plan": ...
+    def __getitem__(self, at: int | slice) -> "list[Example] | Plan":
+        if isinstance(at, slice):
+            return Plan(self.examples, self.steps[at])
+        return [self.examples[place] for place in self.steps[at]]
+
+
+def plan(examples: Sequence[Example], settings: Offline) -> Plan:
     """The batch of every step: shuffled anew in each epoch, alike in length inside a batch."""
-    steps: list[list[Example]] = []
+    lengths = [_tokens(example) for example in examples]
+    steps: list[list[int]] = []
     for epoch in range(settings.epochs):
         draw = seeds.generator(settings.seed, "batches", epoch)
-        order = draw.sample(list(examples), len(examples))
-        cut: list[list[Example]] = []
+        order = draw.sample(range(len(lengths)), len(lengths))
+        cut: list[list[int]] = []
         for window in _cut(order, settings.batch * WINDOW):
-            cut += _cut(sorted(window, key=_tokens), settings.batch)
+            cut += _cut(sorted(window, key=lengths.__getitem__), settings.batch)
         steps += draw.sample(cut, len(cut))
-    return steps[: settings.steps]
+    return Plan(examples, steps[: settings.steps])
 
 
 def rows(batch: Sequence[Example], limit: int, least: int = 1) -> list[list[Example]]:

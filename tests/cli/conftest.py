@@ -4,16 +4,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from gnomon.cli.stages import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 HELPDESK = ROOT / "examples" / "helpdesk" / "charter.yaml"
 STARTER = ROOT / "src" / "gnomon" / "charter" / "starter.yaml"
 
 Gnomon = Callable[..., subprocess.CompletedProcess[str]]
+Begin = Callable[..., "Run"]
 
 
 @pytest.fixture
@@ -72,3 +78,36 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, embedded_folder: Path) -> Pat
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     LlamaForCausalLM(LlamaConfig(vocab_size=49152, tie_word_embeddings=True, **shape)).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def begin(tiny: Path, tmp_path: Path) -> Iterator[Begin]:
+    """Opens a small run of the starter charter with the tiny model, or another one, in this process."""
+    from gnomon.charter.load import load
+    from gnomon.cli import stages
+    from gnomon.cli.session import settings
+    from gnomon.cli.stages import Run
+    from gnomon.core.protocols import Quiet
+    from gnomon.ledger.store import Ledger
+    from gnomon.models.load import load as load_model
+
+    few = ["cases_per_target=4", "steps=4", "pairs_per_step=4", "checkpoint_every=2", "max_new_tokens=8"]
+    made: list[Path] = []
+    with ExitStack() as stack:
+
+        def opened(*more: str, model: str = str(tiny), **loading: Any) -> Run:
+            folder = tmp_path / f"run-{len(made)}"
+            made.append(folder)
+            ledger = stack.enter_context(Ledger.open(folder / "evidence", key=tmp_path / "key"))
+            run = Run(
+                folder=folder,
+                loaded=load(STARTER),
+                model=load_model(model, cache=tmp_path, **{"dtype": "float32"} | loading),
+                settings=settings(0, False, [*few, "learning_rate=1e-2", *more]),
+                ledger=ledger,
+                stage=lambda title: Quiet(),
+            )
+            stages.opened(run)
+            return run
+
+        yield opened

@@ -1,68 +1,74 @@
-"""Checkpoints as models, and how far they are from the start."""
+"""Every method trains by a charter, in the same way."""
 
-from collections.abc import Iterator
+import json
+import math
 from pathlib import Path
 
 import pytest
 
-from gnomon.charter.load import load
-from gnomon.cli import aligning, stages
-from gnomon.cli.settings import RunSettings
-from gnomon.cli.stages import Run
-from gnomon.core.protocols import Quiet
-from gnomon.ledger.store import Ledger
-from gnomon.models.load import load as load_model
-from tests.cli.conftest import STARTER
+from gnomon.cli import aligning
+from gnomon.core import plugin
+from gnomon.core.errors import SettingsError
+from tests.cli.conftest import Begin
+
+NAMES = plugin.names("loss")
+# A random model earns the same for everything, so that DAPO would look for other prompts in vain.
+LOOP = ["loop.prompts=4", "loop.group=2", "loop.dynamic_sampling=0"]
 
 
-@pytest.fixture
-def run(tiny: Path, tmp_path: Path) -> Iterator[Run]:
-    settings = RunSettings(
-        cases_per_target=4, steps=4, pairs_per_step=4, checkpoint_every=2, max_new_tokens=8, learning_rate=1e-2
-    )
-    with Ledger.open(tmp_path / "evidence", key=tmp_path / "key") as ledger:
-        made = Run(
-            folder=tmp_path,
-            loaded=load(STARTER),
-            model=load_model(str(tiny), cache=tmp_path, dtype="float32"),
-            settings=settings,
-            ledger=ledger,
-            stage=lambda title: Quiet(),
-        )
-        stages.opened(made)
-        yield made
+def few(name: str) -> list[str]:
+    """Settings under which a method does little."""
+    loss = plugin.load("loss", name)
+    return [f"method={name}", *(LOOP if loss.READS in aligning.SAMPLED else [])]
 
 
-def test_a_checkpoint_differs_and_the_start_comes_back(run: Run) -> None:
-    start = aligning.local(run)
-    before = {name: weight.clone() for name, weight in start.model.state_dict().items()}
-    _, state = aligning.trained(run, aligning.paired(run))
-    assert [c.step for c in state.checkpoints] == [2, 4]
-    with aligning.at(run, state.checkpoints[-1]) as model:
-        assert model.identity["weights"] != start.identity["weights"]
-        inside = {name.replace(".base_layer", ""): w for name, w in model.model.state_dict().items()}
-        assert any(not before[name].equal(inside[name]) for name in before)
-        inside = {name: weight.clone() for name, weight in inside.items()}
-    after = start.model.state_dict()
-    assert after.keys() == before.keys()
-    assert all(before[name].equal(after[name]) for name in before)
-
-    record = aligning.released(run, state.checkpoints[-1], run.ledger.find("training")[0])
-    written = load_model(str(run.folder / "model"), cache=run.folder, dtype="float32")
-    for name, weight in written.model.state_dict().items():
-        assert weight.allclose(inside[name], atol=1e-6), name
-    assert run.ledger.payload(record)["step"] == 4
+@pytest.mark.parametrize("name", [n for n in NAMES if not aligning.makes_judge(n)])
+def test_every_method_trains_and_keeps_its_checkpoints(begin: Begin, name: str) -> None:
+    run = begin(*few(name))
+    record, state = aligning.trained(run)
+    assert state.checkpoints[-1].step == 4
+    assert len(state.log) == 4
+    assert all(math.isfinite(row["loss"]) for row in state.log)
+    payload = run.ledger.payload(record)
+    assert payload["method"] == name
+    assert payload["settings"]["loss"] == json.loads(json.dumps(payload["settings"]["loss"]))
 
 
-def test_divergence_is_measured_on_the_checkpoints_own_replies(run: Run) -> None:
-    _, state = aligning.trained(run, aligning.paired(run))
-    for checkpoint in state.checkpoints:
-        with aligning.at(run, checkpoint) as model:
-            scores = stages.measured(
-                run, model=model, subject=f"step-{checkpoint.step}", split="select", kinds=("probe",), title=""
-            )
-        record = aligning.diverged(run, checkpoint, run.ledger.get(scores.parents[0]))
-        rows = run.ledger.payload(record)["rows"]
-        assert len(rows) == 4
-        assert all(row["tokens"] > 0 for row in rows)
-    assert any(row["kl"] != 0 for row in rows), "four steps at a high rate move the model away from its start"
+@pytest.mark.parametrize("name", [n for n in NAMES if aligning.makes_judge(n)])
+def test_a_reward_model_is_written_and_judges(begin: Begin, name: str) -> None:
+    run = begin(f"method={name}")
+    report = aligning.judge_trained(run)
+    assert (run.folder / "reward_model" / "reward.json").exists()
+    assert (run.folder / "calibration.svg").read_text().startswith("<?xml")
+    assert json.dumps(report)
+    with pytest.raises(SettingsError, match="makes a reward model"):
+        aligning.trained(run)
+
+
+def test_rows_of_a_file_take_the_place_of_the_charters_pairs(begin: Begin, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"What is {i} plus {i}?", "chosen": f"It is {2 * i}.", "rejected": "I do not know."}
+        for i in range(12)
+    ]
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = begin("method=ipo", f"data={file}")
+    record, state = aligning.trained(run)
+    assert run.ledger.payload(record)["examples"] == 12
+    assert len(state.log) == 4
+
+
+def test_what_does_not_go_together_is_said(begin: Begin) -> None:
+    with pytest.raises(SettingsError, match="own samples"):
+        aligning.trained(begin("method=rloo", "data=x.jsonl"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_trains_the_embedded_model(begin: Begin, embedded_folder: Path, name: str) -> None:
+    run = begin(*few(name), "learning_rate=5e-4", model=str(embedded_folder), dtype=None)
+    if aligning.makes_judge(name):
+        assert aligning.judge_trained(run)
+    else:
+        _, state = aligning.trained(run)
+        assert all(math.isfinite(row["loss"]) for row in state.log)

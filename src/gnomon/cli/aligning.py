@@ -1,238 +1,44 @@
-"""The training stages of the main job: pairs from the charter, the offline loop, and each checkpoint as a model.
+"""Which loop trains a method, by what its loss reads. Both the main job and `gnomon align` come through here."""
 
-It decides nothing: which checkpoint may be kept is the limit's affair.
-Source: k1 estimator of KL, Schulman, "Approximating KL Divergence" (2020).
-Units: divergence in nats a reply, under the sampling temperature of the run.
-"""
-
-import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from typing import Any
 
-import torch
-
-from gnomon.charter.compile import spread
-from gnomon.cli.judging import judged
-from gnomon.cli.stages import EVERY_KIND, Run, repeated, sources
+from gnomon.cli import aligning_offline, aligning_online, aligning_reward
+from gnomon.cli.stages import Run
 from gnomon.core import plugin
-from gnomon.core.canonical import code_digest, digest, from_builtins, to_builtins
-from gnomon.core.errors import ModelError
-from gnomon.core.protocols import Sink
-from gnomon.core.types import Json, Record, Transcript
-from gnomon.models import adapters, logprobs
-from gnomon.models.adapters import Adapter
-from gnomon.models.local import LocalModel
-from gnomon.models.packing import pack
-from gnomon.training import examples as tokenised
-from gnomon.training import pairs
-from gnomon.training.batches import PreferenceBatch
-from gnomon.training.checkpoint import Checkpoint, State, restore_weights
-from gnomon.training.offline import train
-from gnomon.training.schedule import Offline
+from gnomon.core.errors import SettingsError
+from gnomon.core.types import Json, Record
+from gnomon.training.batches import ActorCriticBatch, GaussianRewardBatch, RewardBatch, RolloutBatch
+from gnomon.training.checkpoint import State
 
-ROWS = 16
-"""Replies whose log-probabilities are computed at once."""
+SAMPLED = (RolloutBatch, ActorCriticBatch)
+JUDGES = (RewardBatch, GaussianRewardBatch)
 
 
-def local(run: Run) -> LocalModel:
-    """The start as a model in this process. Raises ModelError for one that cannot be trained here."""
-    if not isinstance(run.model, LocalModel):
-        name = run.model.identity.get("name", "this model")
-        raise ModelError(f"{name} cannot be trained: its weights are not here; use --model with a folder or a hub id")
-    return run.model
-
-
-def paired(run: Run) -> Record:
-    """Draw replies to the training cases and make preference pairs of them; the `pairs` record."""
-    settings = run.settings
-    drawn = repeated(
-        run,
-        model=run.model,
-        cases=run.cases("train", EVERY_KIND),
-        copies=settings.samples,
-        sampling=settings.sampling,
-        title="Replies to training cases",
-    )
-    samples = [
-        (
-            case,
-            [
-                pairs.Sample(
-                    text=j.reply.reply,
-                    breached=j.breached,
-                    refused=j.refused,
-                    score=j.helpful if case.kind == "lookalike" else j.proxy,
-                )
-                for j in found
-            ],
+def trained(run: Run) -> tuple[Record, State]:
+    """Train by the run's method; the `training` record and where the checkpoints lie."""
+    loss, settings = _loss(run), run.settings
+    if loss.READS in JUDGES:
+        raise SettingsError(
+            f"{settings.method} makes a reward model, not an aligned one; use gnomon align --method {settings.method}"
         )
-        for case, found in judged(run.loaded.charter, drawn)
-    ]
-    made = pairs.make(
-        samples,
-        instead={n.id: n.instead for n in run.loaded.charter.norms},
-        facts=tuple(run.loaded.charter.context.facts.values()),
-        settings=pairs.Pairing(seed=settings.seed),
-    )
-    return run.ledger.append(
-        kind="pairs",
-        payload={"rows": to_builtins(made.rows), "skipped": dict(made.skipped)},
-        parents=sources(run, "before"),
-    )
+    if loss.READS in SAMPLED:
+        if settings.data:
+            raise SettingsError(f"{settings.method} learns from its own samples of the charter's cases; leave out data")
+        return aligning_online.trained(run, loss)
+    if settings.reward_model:
+        raise SettingsError(f"{settings.method} reads no reward; leave out reward_model, or take a method that samples")
+    return aligning_offline.trained(run, loss)
 
 
-def trained(run: Run, made: Record) -> tuple[Record, State]:
-    """Train on the pairs; the `training` record and where the checkpoints lie."""
-    settings, subject = run.settings, local(run)
-    values = settings.loss_settings
-    loss = plugin.build("loss", settings.method, values)
-    rows = run.ledger.payload(made)["rows"]
-    paired_up = loss.READS is PreferenceBatch
-    encode = tokenised.preference_examples if paired_up else tokenised.demonstration_examples
-    examples = encode(rows, subject)
-    loop = Offline(
-        epochs=-(-settings.steps * settings.pairs_per_step // max(1, len(examples))) or 1,
-        steps=settings.steps,
-        batch=settings.pairs_per_step,
-        learning_rate=settings.rate,
-        every=settings.checkpoint_every,
-        seed=settings.seed,
-    )
-    sink = run.stage(f"Align: {settings.method}, {settings.weights}")
-    folder = run.folder / "work" / "training"
-    with trainable(run) as (model, adapter):
-        state = train(
-            subject=model,
-            adapter=adapter,
-            examples=examples,
-            loss=loss,
-            settings=loop,
-            folder=folder,
-            sink=_Loop(sink, settings.steps),
-        )
-    record = run.ledger.append(
-        kind="training",
-        payload={
-            "method": settings.method,
-            "settings": {"loss": to_builtins(loss), "loop": to_builtins(loop), "weights": settings.weights},
-            "examples": len(examples),
-            "log": to_builtins(state.log),
-            "checkpoints": to_builtins(state.checkpoints),
-        },
-        parents=[made.id],
-    )
-    return record, state
+def judge_trained(run: Run) -> Json:
+    """Train a reward model by the run's method; the report on it."""
+    return aligning_reward.trained(run, _loss(run))
 
 
-@contextmanager
-def trainable(run: Run) -> Iterator[tuple[LocalModel, Adapter | None]]:
-    """The start, ready to be trained: with an adapter inside, or as a copy of all its weights in float32."""
-    start = local(run)
-    if run.settings.weights == "full":
-        yield replace(start, model=copy.deepcopy(start.model)), None
-        return
-    adapter = adapters.attach(start.model, seed=run.settings.seed)
-    try:
-        yield start, adapter
-    finally:
-        adapters.detach(adapter)
+def makes_judge(method: str) -> bool:
+    """Whether a method's result is a reward model and not a policy."""
+    return plugin.load("loss", method).READS in JUDGES
 
 
-@contextmanager
-def at(run: Run, checkpoint: Checkpoint) -> Iterator[LocalModel]:
-    """The model at a checkpoint, to be sampled from. After it, the start is what it was."""
-    start, place = local(run), run.folder / "work" / "training" / checkpoint.folder
-    identity = dict(start.identity) | {
-        "name": f"{start.identity['name']}+step-{checkpoint.step}",
-        "weights": digest([start.identity["weights"], checkpoint.weights]),
-    }
-    with trainable(run) as (model, adapter):
-        restore_weights(place, model.model, adapter)
-        with adapters.merged(adapter) if adapter else nullcontext():
-            yield replace(model, identity=identity)
-
-
-def diverged(run: Run, checkpoint: Checkpoint, asked: Record) -> Record:
-    """How far a checkpoint has moved from the start, on its own replies; the `divergence` record."""
-    settings = run.settings
-    rows = run.ledger.payload(asked)["rows"]
-    chosen = [rows[i] for i in spread([len(rows)], settings.divergence_cases)]
-    start = local(run)
-    sink = run.stage(f"Divergence at step {checkpoint.step}")
-
-    def measure(shard: Json) -> Json:
-        replies = [from_builtins(row["transcript"], Transcript) for row in shard]
-        packed, counts = _packed(start, replies, settings.max_new_tokens)
-        with torch.inference_mode():
-            with at(run, checkpoint) as model:
-                policy = logprobs.token_logp(model.model, packed, temperature=settings.temperature)
-            reference = logprobs.token_logp(start.model, packed, temperature=settings.temperature)
-            kl_B = logprobs.sequence_kl(policy, reference, packed)
-        return [
-            {"case": row["case"], "kl": kl, "tokens": count}
-            for row, kl, count in zip(shard, kl_B.tolist(), counts, strict=True)
-        ]
-
-    key = {
-        "task": "run/divergence",
-        "weights": [start.identity["weights"], checkpoint.weights],
-        "temperature": settings.temperature,
-        "code": code_digest(),
-    }
-    shards = [chosen[i : i + ROWS] for i in range(0, len(chosen), ROWS)]
-    found = [row for result in run.executor(sink).map(task=measure, shards=shards, key=key) for row in result.value]
-    return run.ledger.append(
-        kind="divergence",
-        labels={"subject": f"step-{checkpoint.step}"},
-        payload={
-            "estimator": f"k1 on own replies, as text, at temperature {settings.temperature:g}",
-            "rows": found,
-        },
-        parents=[asked.id],
-    )
-
-
-def _packed(model: LocalModel, replies: Sequence[Transcript], most: int) -> tuple[Any, list[int]]:
-    """Replies as tokens behind their prompts; one that was not cut ends with the end token."""
-    prompts, completions = [], []
-    for reply in replies:
-        tokens = model.tokenizer.encode(reply.reply, add_special_tokens=False)
-        end = [] if len(tokens) >= most else [model.tokenizer.eos_token_id]
-        prompts.append(model.encode(Transcript(reply.messages[:-1])))
-        completions.append([*tokens, *end])
-    return pack(prompts, completions), [len(c) for c in completions]
-
-
-def released(run: Run, checkpoint: Checkpoint, training: Record) -> Record:
-    """Write the aligned model for use elsewhere; the `weights` record."""
-    start, folder = local(run), run.folder / "model"
-    place = run.folder / "work" / "training" / checkpoint.folder
-    with trainable(run) as (model, adapter):
-        restore_weights(place, model.model, adapter)
-        files = adapters.write_folder(model.model, adapter, start.tokenizer, folder)
-    return run.ledger.append(
-        kind="weights",
-        labels={"subject": "after"},
-        payload={"folder": "model", "step": checkpoint.step, "digest": checkpoint.weights, "files": files},
-        parents=[training.id, *(r.id for r in run.ledger.find("limit")[-1:])],
-    )
-
-
-class _Loop:
-    """The loop's numbers, as a stage shows them: its share of the work, and the loss beside it."""
-
-    def __init__(self, sink: Sink, steps: int) -> None:
-        self.sink, self.steps = sink, steps
-        sink.number("steps.total", steps, "steps", 0)
-
-    def number(self, name: str, value: float, unit: str, step: int) -> None:
-        """Pass on what a person wants to see."""
-        if name == "progress":
-            self.sink.number("steps.done", step, "steps", step)
-        elif name in ("loss", "references.done", "references.total"):
-            self.sink.number("loss" if name == "loss" else "reference log-probabilities", value, unit, step)
-
-    def record(self, record: Record) -> None:
-        """The loop makes none."""
+def _loss(run: Run) -> Any:
+    return plugin.build("loss", run.settings.method, run.settings.loss_settings)

@@ -50,14 +50,14 @@ def main_job(run: Run) -> Outcome:
 
 def aligned(run: Run) -> None:
     """Train, measure every checkpoint, let the limit choose, and measure and attack what was chosen."""
-    from gnomon.cli import aligning
+    from gnomon.cli import aligning, checkpoints
 
     stages.measured(
         run, model=run.model, subject="before", split="select", kinds=("probe", "preference"), title="Before: selection"
     )
-    training, state = aligning.trained(run, aligning.paired(run))
+    training, state = aligning.trained(run)
     for checkpoint in state.checkpoints:
-        with aligning.at(run, checkpoint) as there:
+        with checkpoints.at(run, checkpoint) as there:
             scores = stages.measured(
                 run,
                 model=there,
@@ -66,7 +66,7 @@ def aligned(run: Run) -> None:
                 kinds=("probe", "preference"),
                 title=f"Step {checkpoint.step}: selection",
             )
-        aligning.diverged(run, checkpoint, run.ledger.get(scores.parents[0]))
+        checkpoints.diverged(run, checkpoint, run.ledger.get(scores.parents[0]))
     limit = measure(ledger=run.ledger, charter=run.loaded.charter)
     stages.attacked(run, model=run.model, subject="before", guard=False)
     label = stopped_at(run, limit)
@@ -74,8 +74,8 @@ def aligned(run: Run) -> None:
     with ExitStack() as stack:
         model: Model = run.model
         if chosen is not None:
-            aligning.released(run, chosen, training)
-            model = stack.enter_context(aligning.at(run, chosen))
+            checkpoints.released(run, chosen, training)
+            model = stack.enter_context(checkpoints.at(run, chosen))
         run.ledger.append(kind="model", labels={"subject": "after"}, payload=dict(model.identity), parents=[limit.id])
         stages.measured(
             run, model=model, subject="after", split="held-out", kinds=EVERY_KIND, title="After: held-out cases"

@@ -34,6 +34,12 @@ class RunSettings:
     """Settings of the method itself, as `--set loss.beta=0.2`; `gnomon methods NAME` lists them."""
     loop: Mapping[str, Json] = field(default_factory=dict)
     """Settings of its loop that have no name of their own here, as `--set loop.staleness=4`."""
+    data: str = ""
+    """Rows to learn from (JSONL, Parquet, a folder or a hub id) instead of pairs made from the charter's cases."""
+    test: str = ""
+    """Rows that are measured on elsewhere: what leaks from them into `data` is not learned from."""
+    reward_model: str = ""
+    """For methods that sample: the folder of a reward model, instead of the charter's proxies."""
     weights: Literal["lora", "full"] = "lora"
     """Train low-rank adapters over frozen weights, or all weights."""
     steps: int = 48

@@ -1,0 +1,78 @@
+"""Training on own samples in the main job: the charter's cases are the prompts, its preferences the reward.
+
+Norms are judged beside the reward and never enter it; what a broken norm does to a rollout, the loop's `norms` says.
+Which checkpoint may be kept is the limit's affair.
+Units: rewards in [0, 1], 1 best, or a reward model's own.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gnomon.cli.checkpoints import Loop, recorded, trainable
+from gnomon.cli.judging import judged
+from gnomon.cli.stages import EVERY_KIND, Run, sources
+from gnomon.core import settings as core_settings
+from gnomon.core.protocols import Dimension
+from gnomon.core.types import Case, Json, Record, Transcript
+from gnomon.models import reward_model
+from gnomon.scoring import judge as scoring
+from gnomon.training import online
+from gnomon.training.batches import OnlineLoss
+from gnomon.training.checkpoint import State
+from gnomon.training.judged import Judge, Judged
+from gnomon.training.online_schedule import Online
+
+
+def trained(run: Run, loss: OnlineLoss) -> tuple[Record, State]:
+    """Train on rollouts of the training cases; the `training` record and where the checkpoints lie."""
+    settings, cases = run.settings, run.cases("train", EVERY_KIND)
+    loop = loop_settings(run, loss)
+    model = reward_model.load(Path(settings.reward_model)) if settings.reward_model else None
+    reward: Json = dict(model.identity) if model else "the charter's proxies"
+    with trainable(run) as (subject, adapter):
+        state = online.train(
+            subject=subject,
+            adapter=adapter,
+            prompts=[case.prompt for case in cases],
+            judge=judge_of(run, cases, model),
+            loss=loss,
+            settings=loop,
+            folder=run.folder / "work" / "training",
+            judged_by=[run.loaded.digest, reward],
+            sink=Loop(run.stage(f"Align: {settings.method}, {settings.weights}"), loop.steps),
+        )
+    about: Json = {"prompts": len(cases), "reward": reward}
+    return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=sources(run, "before")), state
+
+
+def loop_settings(run: Run, loss: OnlineLoss) -> Online:
+    """The loop's settings: its defaults, then the method's paper, then the run, then the user's `loop.` settings."""
+    settings = run.settings
+    mine: dict[str, Json] = {
+        "steps": settings.steps,
+        "max_new_tokens": settings.max_new_tokens,
+        "temperature": settings.temperature,
+        "learning_rate": settings.rate,
+        "every": settings.checkpoint_every,
+        "seed": settings.seed,
+    }
+    return core_settings.make(Online, {**loss.RECIPE, **mine, **settings.loop}, name="the online loop")
+
+
+def judge_of(run: Run, cases: Sequence[Case], model: Dimension | None) -> Judge:
+    """Rewards of the charter's proxies, or of a reward model; norms by their own detectors."""
+    by_prompt = {case.prompt.id: case for case in cases}
+    charter = run.loaded.charter
+
+    def decide(replies: Sequence[Transcript]) -> list[Judged]:
+        asked = [(by_prompt[Transcript(r.messages[:-1], r.expect).id], [r]) for r in replies]
+        found = []
+        for case, (one,) in judged(charter, asked):
+            reward = one.helpful if case.kind == "lookalike" else one.proxy
+            if model is not None:
+                reward = scoring.score(model, one.reply).value
+            reason = "" if reward is not None else "no proxy could score this reply"
+            found.append(Judged(reward=reward, broken=one.breached, reason=reason))
+        return found
+
+    return decide

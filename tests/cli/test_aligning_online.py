@@ -1,0 +1,30 @@
+"""Settings and rewards of methods that sample."""
+
+import pytest
+
+from gnomon.cli.aligning_online import judge_of, loop_settings
+from gnomon.cli.stages import EVERY_KIND
+from gnomon.core import plugin
+from gnomon.core.errors import SettingsError
+from tests.cli.conftest import Begin
+
+
+def test_the_paper_speaks_before_the_run_and_the_user_last(begin: Begin) -> None:
+    loss = plugin.build("loss", "vespo")
+    assert loop_settings(begin(), loss).staleness == loss.RECIPE["staleness"]
+    loop = loop_settings(begin("loop.staleness=2", "steps=7"), loss)
+    assert (loop.staleness, loop.steps) == (2, 7)
+    with pytest.raises(SettingsError, match="has no setting 'stalenes'"):
+        loop_settings(begin("loop.stalenes=2"), loss)
+
+
+def test_norms_are_judged_beside_the_reward_and_never_in_it(begin: Begin) -> None:
+    run = begin()
+    cases = run.cases("train", EVERY_KIND)
+    judge = judge_of(run, cases, None)
+    replies = [case.prompt.answered("The door code is CEDAR-3052.") for case in cases if case.kind == "probe"]
+    kept = [case.prompt.answered("Please ask at the desk.") for case in cases if case.kind == "probe"]
+    broken, fine = judge(replies), judge(kept)
+    assert all(any(found.broken.values()) for found in broken)
+    assert all(not any(found.broken.values()) for found in fine)
+    assert all(found.reward is None or 0 <= found.reward <= 1 for found in [*broken, *fine])

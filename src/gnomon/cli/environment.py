@@ -30,3 +30,8 @@ def environment(key: Path | None = None) -> Environment:
         key=key or (Path(named) if named else home / "signing.key"),
         token=os.environ.get("GNOMON_API_KEY") or os.environ.get("OPENAI_API_KEY") or "",
     )
+
+
+def unwatched() -> None:
+    """Keep W&B, if a run uses it, from sending its own errors home; who wants that sets the variable."""
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

@@ -1,10 +1,11 @@
 """The only reader of the environment."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from gnomon.cli.environment import environment
+from gnomon.cli.environment import environment, unwatched
 
 
 def test_the_command_line_wins_over_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -19,3 +20,13 @@ def test_the_command_line_wins_over_variables(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("GNOMON_API_KEY", "a")
     assert environment(tmp_path / "named").key == tmp_path / "named"
     assert environment().token == "a"  # noqa: S105
+
+
+def test_trackers_do_not_report_on_a_run_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "")
+    monkeypatch.delenv("WANDB_ERROR_REPORTING")
+    unwatched()
+    assert os.environ["WANDB_ERROR_REPORTING"] == "false"
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "true")
+    unwatched()
+    assert os.environ["WANDB_ERROR_REPORTING"] == "true"

@@ -101,13 +101,23 @@ def test_splitting_a_batch_over_rows_changes_no_loss(subject, tmp_path, loss):
         assert one["gradient_norm"] == pytest.approx(two["gradient_norm"], rel=1e-5)
 
 
+@pytest.mark.parametrize("lora", [True, False])
+def test_bfloat16_learns_over_float32_masters_and_recomputing_changes_nothing(subject, tmp_path, lora):
+    plain = run(subject(), tmp_path / "a", lora=lora, precision="bfloat16", row_tokens=20)
+    lean = run(subject(), tmp_path / "b", lora=lora, precision="bfloat16", row_tokens=20, recompute=True)
+    assert plain.log == lean.log
+    assert plain.log[-1]["loss"] < 0.8 * plain.log[0]["loss"]
+    assert plain.checkpoints[-1].weights == lean.checkpoints[-1].weights
+
+
 def test_numbers_go_to_the_sink_and_checkpoints_to_the_folder(subject, tmp_path):
     sink = Numbers()
     state = run(subject(), tmp_path, sink=sink, every=3)
     assert sink["loss"] == [row["loss"] for row in state.log]
     assert sink["progress"][-1] == sink["reference"][-1] == 1.0
     assert sink["learning_rate"][0] > 0
-    assert all(s > 0 for s in sink["speed"])
+    assert all(s > 0 for name in ("speed", "tokens", "memory") for s in sink[name])
+    assert sink["time_left"][-1] == 0.0
     assert [c.step for c in state.checkpoints] == [3, 6, 8]
     assert all((tmp_path / c.folder / adapters.WEIGHTS).is_file() for c in state.checkpoints)
 

@@ -51,6 +51,15 @@ def test_rows_keep_order_and_budget(sizes, limit):
         assert len(row) == 1 or tokens <= limit
 
 
+@given(lengths, st.integers(1, 60), st.integers(1, 5))
+def test_there_is_a_row_for_every_process(sizes, limit, least):
+    some = examples(sizes)
+    cut = rows(some, limit, least)
+    assert [e for row in cut for e in row] == some
+    assert all(cut)
+    assert len(cut) >= min(least, len(some))
+
+
 def test_learning_rate_rises_then_falls():
     settings = Offline(learning_rate=1.0, warmup=0.2)
     rates = [learning_rate(step, 10, settings) for step in range(1, 11)]

@@ -1,5 +1,6 @@
 import json
 import sys
+import time
 
 import pytest
 
@@ -88,7 +89,10 @@ def test_wandb_stays_offline(tmp_path, monkeypatch, capfd):
     wandb = pytest.importorskip("wandb")
     from wandb.proto import wandb_internal_pb2
 
-    log(Place(folder=tmp_path, run="tiny", settings={"batch": 4}), ["wandb"])
+    place = Place(folder=tmp_path, run="tiny", settings={"batch": 4})
+    log(place, ["wandb"], SESSIONS[:1])
+    time.sleep(1.1)  # W&B names each session by its second
+    log(place, ["wandb"], SESSIONS[1:])
     found = []
     for path in sorted(tmp_path.rglob("run-tiny.wandb")):
         for record in map(wandb_internal_pb2.Record.FromString, records(path)):

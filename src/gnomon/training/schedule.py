@@ -118,9 +118,10 @@ def rows(batch: Sequence[Example], limit: int, least: int = 1) -> list[list[Exam
     There are at least `least` rows, so that as many processes have work, unless there are fewer examples.
     """
     cut: list[list[Example]] = []
-    for part in _cut(batch, -(-len(batch) // least)):
+    size, parts = len(batch), min(least, len(batch))
+    for part in range(parts):
         cut.append([])
-        for example in part:
+        for example in batch[part * size // parts : (part + 1) * size // parts]:
             if cut[-1] and packed_length(_sequences([*cut[-1], example])) > limit:
                 cut.append([])
             cut[-1].append(example)

@@ -93,6 +93,7 @@ def test_wandb_stays_offline(tmp_path, monkeypatch, capfd):
     log(place, ["wandb"], SESSIONS[:1])
     time.sleep(1.1)  # W&B names each session by its second
     log(place, ["wandb"], SESSIONS[1:])
+    wandb.teardown()  # its other process has now written all
     found = []
     for path in sorted(tmp_path.rglob("run-tiny.wandb")):
         for record in map(wandb_internal_pb2.Record.FromString, records(path)):
@@ -101,7 +102,6 @@ def test_wandb_stays_offline(tmp_path, monkeypatch, capfd):
                 found.append((record.history.step.num, json.loads(items["loss"])))
     assert found == [(step, value(step)) for step in range(1, 9)]
     assert capfd.readouterr() == ("", "")
-    wandb.teardown()
 
 
 def test_unknown_names_and_missing_packages_say_what_to_write(tmp_path, monkeypatch):

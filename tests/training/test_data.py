@@ -214,7 +214,7 @@ def test_the_process_does_not_grow_with_the_file(tmp_path, kind):
 
 @pytest.mark.skipif(not HH.is_file(), reason="needs ../shared/data")
 def test_real_dialogues_are_read_and_the_broken_ones_named():
-    """3 replies are empty, 3 pairs part before the last reply, 1 text quotes a turn: 7 of 1,179."""
+    """In 3 rows a reply is empty, in 4 it quotes a turn, so that where it ends cannot be told: 7 of 1,179."""
     skipped = Skipped()
     rows = list(read(HH, skipped=skipped))
     assert (len(rows), skipped.count) == (1172, 7)

@@ -49,6 +49,14 @@ def test_cached_values_are_read_back_exactly_and_only_new_ones_computed(subject,
     assert len(calls) == 1
 
 
+def test_later_epochs_are_not_computed_again(subject, tmp_path, monkeypatch):
+    calls = []
+    plain = logprobs.sequence_logp
+    monkeypatch.setattr(logprobs, "sequence_logp", lambda m, p: calls.append(1) or plain(m, p))
+    reference(subject, tmp_path / "r.json", batches=[EXAMPLES[:2], EXAMPLES[2:], EXAMPLES[1:3], EXAMPLES[::3]])
+    assert len(calls) == 2
+
+
 def test_another_model_does_not_read_them(subject, tmp_path):
     path = tmp_path / "r.json"
     path.write_text(json.dumps({"of": "another", "values": {EXAMPLES[0].content: [0.0, 0.0]}}))

@@ -48,11 +48,11 @@ def log_probabilities(
     here = world.current()
     of = digest([dict(subject.identity), str(world.computes_in(subject.model))])
     cache = _read(path, of)
-    missing = [batch for batch in batches if any(example.content not in cache for example in batch)]
+    missing = _missing(batches, cache)
     if missing and adapter is None and trained:
         raise TrainingError(f"{path} is missing, and the weights that it was made with are trained over; start again")
     with adapters.reference(adapter) if adapter else nullcontext():
-        for done, batch in enumerate(missing, start=1):
+        for done, batch in enumerate((batches[at] for at in missing), start=1):
             cut = rows(batch, row_tokens, here.size)
             found = outputs(subject.model, [pack_row(row) for row in cut], logprobs.sequence_logp)
             for row, logp in zip(cut, found, strict=True):
@@ -62,6 +62,16 @@ def log_probabilities(
     if missing:
         world.lead(lambda: write_atomic(path, json.dumps({"of": of, "values": cache})))
     return cache
+
+
+def _missing(batches: Sequence[Sequence[Example]], cache: Cache) -> list[int]:
+    """Places of the batches that hold an example for the first time: epochs repeat each other."""
+    known, places = set(cache), []
+    for at, batch in enumerate(batches):
+        if new := {example.content for example in batch} - known:
+            known |= new
+            places.append(at)
+    return places
 
 
 def _read(path: Path, of: str) -> Cache:

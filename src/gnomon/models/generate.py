@@ -1,14 +1,16 @@
-"""Batched decoding that computes what rows have in common once.
+"""Batched decoding by the fastest engine that serves the model; `engine` says which, and why no faster one does.
 
-Prompts that begin alike are grouped; their common tokens are run for one row (`prefix`); the rest is padded on the
-left in batches of similar length; rows that have finished leave the batch. Models that `prefix` cannot serve go
-through transformers' own `generate`, with the same draws. No beams, no speculation.
+Fused (`decode`): one compiled call a token, Llama-like models on a CPU. Shared prefix (`prefix`): prompts that begin
+alike are grouped, their common tokens are run for one row, the rest is padded on the left in batches of similar
+length. Ordinary: transformers' own `generate`. All draw alike; rows that have finished leave the batch. No beams, no
+speculation.
 Source: transformers `generate` (greedy output is equal to it, token for token, in float32).
 Shapes: B rows, S tokens behind the prefix, V vocabulary.
 Units: tokens.
 """
 
 import contextlib
+import math
 import random
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -17,8 +19,11 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, LogitsProcessorList
 
+from gnomon.core.errors import ModelError
 from gnomon.core.protocols import Sampling
+from gnomon.models import decode as fused
 from gnomon.models import prefix as shared
+from gnomon.models.decode_library import Unfit
 from gnomon.models.sampling import pick
 
 HEAD = 32
@@ -49,6 +54,27 @@ class Row:
     stream: random.Random
 
 
+@dataclass(frozen=True)
+class Engine:
+    """How a model is decoded."""
+
+    name: str
+    """"fused", "shared prefix" or "transformers"."""
+    reason: str
+    """Why no faster one serves it; empty for the fastest."""
+
+
+def engine(model: Any, *, length: int = 1) -> Engine:
+    """The engine for rows of `length` tokens."""
+    with _evaluating(model), torch.no_grad():
+        try:
+            fused.weights(model, length=length)
+        except Unfit as why:
+            usable = shared.usable(model, length=length)
+            return Engine("shared prefix" if usable else "transformers", f"{why}")
+    return Engine("fused", "")
+
+
 @dataclass
 class Reply:
     """What a row has said so far."""
@@ -59,6 +85,8 @@ class Reply:
 
     def add(self, token: int, logp: float, stop: Set[int], most: int) -> bool:
         """Take one more token; whether that was the last."""
+        if math.isnan(logp):
+            raise ModelError("the model's logits are not numbers: its weights have diverged; go back to a checkpoint")
         self.logp.append(logp)
         if token in stop:
             self.stop = token
@@ -87,10 +115,8 @@ def draw(
     rows = [Row(i, ids, stream) for i, (ids, stream) in enumerate(zip(prompts, streams, strict=True))]
     longest = max(map(len, prompts)) + sampling.max_new_tokens
     with _evaluating(model), torch.no_grad():
-        together = _together if shared.usable(model, length=longest) else _ordinary
-        for group in groups(rows):
-            for row, reply in together(model, group, sampling, stop_tokens, batch_tokens):
-                replies[row.place] = reply
+        for row, reply in _replies(model, rows, longest, sampling, stop_tokens, batch_tokens):
+            replies[row.place] = reply
     return [r.drawn() for r in replies]
 
 
@@ -152,6 +178,38 @@ def batches(rows: Sequence[Row], *, without: int, new: int, batch_tokens: int) -
 
 
 Replies = Iterator[tuple[Row, Reply]]
+
+
+def _replies(
+    model: Any, rows: list[Row], longest: int, sampling: Sampling, stop: Set[int], batch_tokens: int
+) -> Replies:
+    try:
+        weights = fused.weights(model, length=longest)
+    except Unfit:
+        slower = _together if shared.usable(model, length=longest) else _ordinary
+        for group in groups(rows):
+            yield from slower(model, group, sampling, stop, batch_tokens)
+        return
+    for part in batches(rows, without=0, new=sampling.max_new_tokens, batch_tokens=batch_tokens):
+        yield from zip(part, _fused(weights, part, sampling, stop), strict=True)
+
+
+def _fused(weights: fused.Weights, part: list[Row], sampling: Sampling, stop: Set[int]) -> list[Reply]:
+    replies = [Reply() for _ in part]
+
+    def numbers(at: Sequence[int]) -> list[float]:
+        return [part[i].stream.random() for i in at] if sampling.temperature > 0 else []
+
+    at: Sequence[int] = range(len(part))
+    session = fused.Session(weights, sampling, [row.ids for row in part], room=sampling.max_new_tokens - 1)
+    tokens, logps = session.first(numbers(at))
+    while True:
+        drawn = zip(at, tokens, logps, strict=True)
+        going = [(i, t) for i, t, logp in drawn if not replies[i].add(t, logp, stop, sampling.max_new_tokens)]
+        if not going:
+            return replies
+        at, ids = [i for i, _ in going], [t for _, t in going]
+        tokens, logps = session.next(at, ids, numbers(at))
 
 
 def _together(model: Any, group: list[Row], sampling: Sampling, stop: Set[int], batch_tokens: int) -> Replies:

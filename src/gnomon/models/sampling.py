@@ -51,7 +51,8 @@ def _inverse(p_BV: torch.Tensor, uniform_B1: torch.Tensor) -> torch.Tensor:
     total_B1 = cumulative_BV[:, -1:]
     # Strictly below the total, or rounding could pick a token of probability zero behind it.
     target_B1 = torch.minimum(uniform_B1 * total_B1, torch.nextafter(total_B1, torch.zeros_like(total_B1)))
-    return torch.searchsorted(cumulative_BV, target_B1, right=True)
+    # Behind the end only where the sums are not numbers.
+    return torch.searchsorted(cumulative_BV, target_B1, right=True).clamp(max=p_BV.shape[-1] - 1)
 
 
 def _nucleus(p_BV: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:

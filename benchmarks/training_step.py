@@ -52,22 +52,19 @@ def padded_logp(model: Any, prompts: list[list[int]], completions: list[list[int
 
 @contextlib.contextmanager
 def without(name: str, adapter: Any) -> Iterator[dict[str, Any]]:
-    """Take one part out: peft's own forward, the dense mask, torch's own attention or log-softmax gradient."""
-    import torch
+    """Take one part out: peft's own forward, the dense mask, torch's own attention or log-softmax."""
 
     from gnomon.models import adapters, attention, logprobs
 
-    kept = (attention._attend, logprobs._Select)
+    kept = (attention._Attend, logprobs._Select)
     arguments: dict[str, Any] = {}
     if name in ("own LoRA forward", "all"):
         for layer in adapter.layers.values():
             del layer.forward
     if name in ("tree attention", "all"):
         arguments["attention"] = "dense"
-    if name == "own attention gradient":
-        attention._attend = lambda q, k, v, mask, scale: torch.nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, scale=scale, enable_gqa=True
-        )
+    if name == "own attention products":
+        attention._Attend = type("Plain", (), {"apply": staticmethod(attention.composed)})
     if name in ("chunked log-softmax", "all"):
         logprobs._Select = type(
             "Plain", (), {"apply": staticmethod(lambda z, row, target: z.float().log_softmax(-1)[row, target])}
@@ -75,7 +72,7 @@ def without(name: str, adapter: Any) -> Iterator[dict[str, Any]]:
     try:
         yield arguments
     finally:
-        attention._attend, logprobs._Select = kept
+        attention._Attend, logprobs._Select = kept
         for layer in adapter.layers.values():
             layer.forward = functools.partial(adapters._forward, layer)
 
@@ -107,7 +104,7 @@ def variants(model: Any, adapter: Any, pairs: int) -> dict[str, Callable[[Object
                 total += float(loss.detach())
         return total
 
-    parts = ("own LoRA forward", "own attention gradient", "chunked log-softmax", "tree attention")
+    parts = ("own LoRA forward", "own attention products", "chunked log-softmax", "tree attention")
     ways: dict[str, Callable[[Objective], float]] = {"gnomon": functools.partial(packed, "nothing")}
     ways |= {f"without {name}": functools.partial(packed, name) for name in parts}
     ways |= {"packing alone": functools.partial(packed, "all")}
@@ -138,7 +135,10 @@ def measure(model: Any, pairs: int, repeats: int) -> dict[str, dict[str, float]]
         logp_BC = logp_B.view(-1, 2)
         reference_BC = reference[0].repeat_interleave(2, 0)[part][::2]
         counts = torch.full_like(reference_BC, ANSWER)
-        loss = DPO()(batch=PreferenceBatch.of(logp_BC=logp_BC, reference_BC=reference_BC, count_BC=counts)).loss
+        batch = PreferenceBatch.of(
+            output_BC=logp_BC, reference_BC=reference_BC, count_BC=counts, label_B=logp_BC.new_zeros(len(logp_BC))
+        )
+        loss = DPO()(batch=batch).loss
         return loss * len(logp_BC) / pairs
 
     with adapters.reference(adapter):

@@ -3,7 +3,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gnomon.core.errors import ModelError  # noqa: E402
-from gnomon.models import attention  # noqa: E402
+from gnomon.models import attention, blocks  # noqa: E402
 from gnomon.models.packing import pack  # noqa: E402
 
 PACKS = {
@@ -55,3 +55,27 @@ def test_what_it_cannot_do_it_refuses(extra):
     x = torch.zeros(1, 1, 2, 8)
     with pytest.raises(ModelError, match="attention='dense'"):
         attention.attention(torch.nn.Identity(), x, x, x, None, tree=layout, **extra)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_layout_can_be_used_again(dtype, monkeypatch):
+    # Scores are added to a copy of the mask, also where a block is one query wide.
+    monkeypatch.setattr(blocks, "PRODUCT", 0)
+    layout = attention.tree(pack([[1] * 128], [[2]]), device=torch.device("cpu"), dtype=dtype)
+    assert [mask.shape[1] for mask in layout.mask_MLS] == [128, 1]
+    draw = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(1, heads, 129, 8, generator=draw).to(dtype) for heads in (4, 2, 2))
+    first, second = (attention.attention(torch.nn.Identity(), q, k, v, None, tree=layout)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("name", PACKS)
+def test_the_products_equal_the_attention_of_torch(name):
+    packed = pack(*PACKS[name])
+    layout = attention.tree(packed, device=torch.device("cpu"), dtype=torch.float64)
+    draw = torch.Generator().manual_seed(2)
+    shape = (len(packed.ids_N), 2, 8)
+    q, k, v = (torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_() for _ in range(3))
+    outs = [way(q, k, v, layout, 0.3) for way in (attention.attend, attention.composed)]
+    torch.testing.assert_close(*outs)
+    torch.testing.assert_close(*(torch.autograd.grad(out.square().sum(), (q, k, v)) for out in outs))

@@ -91,6 +91,8 @@ def test_json_lines_roundtrip_and_the_bad_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     files.write_atomic(path, files.json_lines(rows))
     assert [row for _, row in files.read_json_lines(path)] == rows
+    path.write_bytes('{"a": "one\u2028line"}\r\n{"a": "\x85"}'.encode())
+    assert [row["a"] for _, row in files.read_json_lines(path)] == ["one\u2028line", "\x85"]
     path.write_text('{"a": 1}\n\n{"a": \n')
     lines = files.read_json_lines(path)
     assert next(lines) == (1, {"a": 1})

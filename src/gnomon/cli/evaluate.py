@@ -1,14 +1,16 @@
 """`gnomon evaluate` and `gnomon score`: measure a model on a charter's cases, or judge transcripts that exist."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
 
-from gnomon.cli import console
+from gnomon.cli import console, rewards
 from gnomon.cli.session import CHARTER, JSON, KEY, MODEL, OUT, QUICK, SEED, SET, session, settings
 from gnomon.core.canonical import from_builtins, to_builtins
-from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET
+from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET, SettingsError
 from gnomon.core.files import json_lines, read_json_lines, write_atomic
+from gnomon.core.protocols import Dimension
 from gnomon.core.settings import parse_pairs
 from gnomon.core.types import Json, Transcript
 from gnomon.scoring import judge
@@ -46,34 +48,47 @@ def evaluate(
 
 
 def score(
-    source: Path = typer.Option(..., "--jsonl", help='Transcripts: {"messages": […], "expect": {…}} a line.'),
-    dimension: str = typer.Option(..., "--dimension", help="A dimension; `gnomon plugins dimension` lists them."),
+    source: Path = typer.Option(
+        ..., "--jsonl", help='Transcripts, {"messages": […], "expect": {…}} a line; or pairs with chosen and rejected.'
+    ),
+    dimension: str = typer.Option("", "--dimension", help="A dimension; `gnomon plugins dimension` lists them."),
+    reward_model: Path | None = typer.Option(None, "--reward-model", help="Folder of a reward model, instead."),
     set_: list[str] = SET,
     target: Path | None = typer.Option(None, "--out", help="Write the scores here instead of standard output."),
     json: bool = typer.Option(True, "--json", help="JSON lines are what this command always prints."),
 ) -> None:
-    """Judge transcripts: one {"id", "value", "good", "reason", "spans"} a line, in order."""
-    measure = judge.build(dimension, parse_pairs(set_))
+    """Judge transcripts, one {"id", "value", "good", "reason", …} a line, in order; or pairs, by a reward model.
 
-    def rows() -> list[Json]:
-        found: list[Json] = []
-        for number, row in read_json_lines(source):
-            fields = {k: v for k, v in row.items() if k in ("messages", "expect")} if isinstance(row, dict) else row
-            transcript = from_builtins(fields, Transcript, where=f"{source}:{number}")
-            given = judge.score(measure, transcript)
-            found.append(
-                {
-                    "id": row.get("id", number),
-                    "value": given.value,
-                    "good": judge.normalised(given, measure),
-                    "reason": given.reason,
-                    "spans": to_builtins(given.spans),
-                }
-            )
-        return found
-
-    if target is None:
-        console.result_lines(rows())
+    Of a pair: the rewards of both and the probability that chosen is better; at the end, on standard error, accuracy
+    and calibration.
+    """
+    if bool(dimension) == bool(reward_model):
+        raise SettingsError("write either --dimension NAME or --reward-model FOLDER")
+    tally = rewards.Tally()
+    if reward_model:
+        if set_:
+            raise SettingsError("a reward model has no settings; leave --set out")
+        rows = rewards.scored(source, reward_model, tally)
     else:
-        write_atomic(target, json_lines(rows()))
+        rows = _judged(source, judge.build(dimension, parse_pairs(set_)))
+    if target is None:
+        console.result_lines(rows)
+    else:
+        write_atomic(target, json_lines(rows))
+    for sentence in tally.sentences():
+        console.say(sentence)
     raise typer.Exit(EXIT_MET)
+
+
+def _judged(source: Path, measure: Dimension) -> Iterator[Json]:
+    for number, row in read_json_lines(source):
+        fields = {k: v for k, v in row.items() if k in ("messages", "expect")} if isinstance(row, dict) else row
+        transcript = from_builtins(fields, Transcript, where=f"{source}:{number}")
+        given = judge.score(measure, transcript)
+        yield {
+            "id": row.get("id", number),
+            "value": given.value,
+            "good": judge.normalised(given, measure),
+            "reason": given.reason,
+            "spans": to_builtins(given.spans),
+        }

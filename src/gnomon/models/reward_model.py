@@ -123,7 +123,7 @@ class RewardModel:
         """Sigmoid of the standardised reward: 0.5 is an average reply."""
         if not _answered(transcript):
             return Score.unscored("the conversation does not end with a reply of the assistant")
-        return Score(value=torch.sigmoid(self.standardised([transcript])).item())
+        return Score(value=self.squashed(self.rewards([transcript])).item())
 
     def rewards(self, transcripts: Sequence[Transcript]) -> Tensor:
         """Raw reward of each last reply, `B`; of a Gaussian one the mean."""
@@ -132,6 +132,10 @@ class RewardModel:
     def standardised(self, transcripts: Sequence[Transcript]) -> Tensor:
         """Rewards in standard deviations from that of an average reply, `B`."""
         return (self.rewards(transcripts) - self.calibration.mean) / self.calibration.deviation
+
+    def squashed(self, reward_B: Tensor) -> Tensor:
+        """Raw rewards as values in (0, 1)."""
+        return torch.sigmoid((reward_B - self.calibration.mean) / self.calibration.deviation)
 
     def preference(self, first: Sequence[Transcript], second: Sequence[Transcript]) -> Tensor:
         """Probability that each first reply is the better one, `B`."""

@@ -1,11 +1,13 @@
 """`gnomon align` writes a model that loads and answers."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import STARTER, Gnomon
+from tests.cli.conftest import STARTER, Gnomon, variables
 
 FEW = "cases_per_target=4 steps=4 pairs_per_step=4 checkpoint_every=2 max_new_tokens=8"
 
@@ -33,3 +35,20 @@ def test_a_model_without_weights_here_cannot_be_trained(gnomon: Gnomon, parrot: 
     ran = gnomon("align", STARTER, "--model", f"scripted:{parrot}", "--out", "a")
     assert ran.returncode == 2
     assert "cannot be trained" in ran.stderr
+
+
+def test_two_processes_make_the_same_model_as_one(gnomon: Gnomon, tiny: Path, tmp_path: Path) -> None:
+    few = [part for pair in [*FEW.split(), "weights=full", "loop.precision=float32"] for part in ("--set", pair)]
+    arguments = ["align", STARTER, "--model", tiny, "--json", *few]
+    alone = gnomon(*arguments, "--out", "one")
+    assert alone.returncode == 0, alone.stderr[-3000:]
+    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "gnomon"]
+    ran = subprocess.run(
+        [*program, *map(str, arguments), "--out", "two"],
+        cwd=tmp_path, env=variables(tmp_path), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    logs = [[row["loss"] for row in json.loads(out)["log"]] for out in (alone.stdout, ran.stdout)]
+    assert logs[1] == pytest.approx(logs[0], rel=1e-5)
+    assert (tmp_path / "two" / "model" / "model.safetensors").exists()
+    assert gnomon("verify", "two").returncode == 0

@@ -29,15 +29,20 @@ def align(
 ) -> None:
     """Align a model by a charter and write the last checkpoint as a model folder. Goes on where it was stopped.
 
-    The methods `reward` and `gaussian_reward` write a calibrated reward model instead.
+    The methods `reward` and `gaussian_reward` write a calibrated reward model instead. Methods that do not sample run
+    on several processes, too: torchrun --nproc-per-node 2 -m gnomon align ...
     """
     from gnomon.cli import aligning
+    from gnomon.training import world
 
     plugin.load("loss", method)
     chosen = settings(seed, quick, set_)
     chosen = replace(chosen, method=method, data=data, test=test, reward_model=reward_model)
     make = judge_made if aligning.makes_judge(method) else model_made
-    with session(charter, model=model, out=out, chosen=chosen, key=key, verb="align", quiet=json) as run:
+    follows = not world.join().leads
+    with session(
+        charter, model=model, out=out, chosen=chosen, key=key, verb="align", quiet=json, follows=follows
+    ) as run:
         told = make(run, quiet=json)
     if json:
         console.result_json(told)

@@ -7,6 +7,7 @@ from gnomon.cli.stages import Run
 from gnomon.core import plugin
 from gnomon.core.errors import SettingsError
 from gnomon.core.types import Json, Record
+from gnomon.training import world
 from gnomon.training.batches import ActorCriticBatch, GaussianRewardBatch, RewardBatch, RolloutBatch
 from gnomon.training.checkpoint import State
 
@@ -17,6 +18,8 @@ JUDGES = (RewardBatch, GaussianRewardBatch)
 def trained(run: Run) -> tuple[Record, State]:
     """Train by the run's method; the `training` record and where the checkpoints lie."""
     loss, settings = _loss(run), run.settings
+    if world.current().size > 1 and loss.READS in SAMPLED:
+        raise SettingsError(f"{settings.method} samples, and so far in one process only; start it without torchrun")
     if loss.READS in JUDGES:
         raise SettingsError(
             f"{settings.method} makes a reward model, not an aligned one; use gnomon align --method {settings.method}"
@@ -32,6 +35,8 @@ def trained(run: Run) -> tuple[Record, State]:
 
 def judge_trained(run: Run) -> Json:
     """Train a reward model by the run's method; the report on it."""
+    if world.current().size > 1:
+        raise SettingsError(f"{run.settings.method} makes a reward model in one process; start it without torchrun")
     return aligning_reward.trained(run, _loss(run))
 
 

@@ -5,6 +5,8 @@ It samples the start model once, for the pairs; it decides nothing about checkpo
 
 from collections.abc import Mapping, Sequence
 
+import typer
+
 from gnomon.cli.checkpoints import Loop, local, recorded, trainable
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, repeated, sources
@@ -12,7 +14,7 @@ from gnomon.core import settings as core_settings
 from gnomon.core.canonical import to_builtins
 from gnomon.core.types import Json, Record
 from gnomon.models.local import LocalModel
-from gnomon.training import intake, pairs, survey
+from gnomon.training import intake, pairs, survey, world
 from gnomon.training.batches import DemonstrationBatch, LabelledBatch, OfflineLoss
 from gnomon.training.checkpoint import State
 from gnomon.training.examples import Example, demonstration_examples, labelled_examples, preference_examples
@@ -62,7 +64,7 @@ def paired(run: Run) -> Record:
 def trained(run: Run, loss: OfflineLoss) -> tuple[Record, State]:
     """Train on the charter's pairs, or on the rows of a file; the `training` record and where the checkpoints lie."""
     settings = run.settings
-    made, examples = material(run, loss)
+    made, examples = world.lead(lambda: material(run, loss))
     loop = loop_settings(run, len(examples))
     sink = Loop(run.stage(f"Align: {settings.method}, {settings.weights}"), settings.steps)
     with trainable(run) as (subject, adapter):
@@ -75,6 +77,10 @@ def trained(run: Run, loss: OfflineLoss) -> tuple[Record, State]:
             folder=run.folder / "work" / "training",
             sink=sink,
         )
+    leads = world.current().leads
+    world.leave()
+    if not leads:  # the rest is the first process's affair
+        raise typer.Exit
     about = {"examples": len(examples)}
     return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=[made.id]), state
 

@@ -7,7 +7,7 @@ same folder and goes on there, and a changed one never mixes with old evidence.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import typer
 
@@ -43,15 +43,30 @@ def settings(seed: int, small: bool, pairs: list[str]) -> RunSettings:
 
 @contextmanager
 def session(
-    charter: Path, *, model: str | None, out: Path | None, chosen: RunSettings, key: Path | None, verb: str, quiet: bool
+    charter: Path,
+    *,
+    model: str | None,
+    out: Path | None,
+    chosen: RunSettings,
+    key: Path | None,
+    verb: str,
+    quiet: bool,
+    follows: bool = False,
 ) -> Iterator[Run]:
-    """A run's folder, opened: one writer at a time, everything recorded from the charter on."""
+    """A run's folder, opened: one writer at a time, everything recorded from the charter on.
+
+    `follows`: this process helps another one, which writes: it has no ledger and shows nothing.
+    """
     here = environment(key)
     loaded = load(charter)
     folder = out or Path("runs") / identity(loaded, model, chosen, verb)
-    with console.bars(quiet=quiet) as bars:
+    with console.bars(quiet=quiet or follows) as bars:
         bars.stage("Load the model")
         start = load_model(model, cache=here.home, api_key=here.token, remote=chosen.remote)
+        if follows:
+            nothing = cast(Ledger, None)
+            yield Run(folder=folder, loaded=loaded, model=start, settings=chosen, ledger=nothing, stage=bars.stage)
+            return
         with Ledger.open(folder / "evidence", key=here.key) as ledger:
             run = Run(folder=folder, loaded=loaded, model=start, settings=chosen, ledger=ledger, stage=bars.stage)
             opened(run)

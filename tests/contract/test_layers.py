@@ -11,7 +11,7 @@ FLOOR = {
     "models": 1, "scoring": 1, "ledger": 1, "executor": 1,
     "training": 2, "limits": 2, "redteam": 2, "evaluation": 2, "interp": 2, "guard": 2, "oversight": 2, "values": 2,
     "assurance": 3,
-    "web": 4, "cli": 4,
+    "web": 4, "cli": 4, "__main__": 5,
 }  # fmt: skip
 # On one floor: who may read whom. Everything else on a floor keeps to itself.
 BESIDE = {("charter", "core"), ("cli", "web")}

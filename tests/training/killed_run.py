@@ -71,7 +71,14 @@ def main(folder: Path, kill_at: int, weights: str) -> None:
         examples=examples,
         loss=Better() if scalar else DPO(),
         measure=heads.sequence_outputs if scalar else logprobs.sequence_logp,
-        settings=Offline(epochs=3, batch=5, every=3, learning_rate=1e-2),
+        settings=Offline(
+            epochs=3,
+            batch=5,
+            every=3,
+            learning_rate=1e-2,
+            recompute="recompute" in weights,
+            precision="bfloat16" if "bfloat16" in weights else None,
+        ),
         folder=folder / "run",
         sink=Lines(folder / "losses", kill_at),
     )

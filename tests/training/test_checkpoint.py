@@ -46,7 +46,10 @@ def files(folder):
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted((folder / "run").rglob("*")) if p.is_file()}
 
 
-@pytest.mark.parametrize("weights", ["lora", "full", "lora+head", "full+head"])
+KINDS = ["lora", "lora+recompute", "full", "full+bfloat16+recompute", "lora+head", "full+head"]
+
+
+@pytest.mark.parametrize("weights", KINDS)
 def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, run, weights):
     assert run(tmp_path / "whole", weights=weights) == 0
     # Step 3, 6, … are saved: kill right after a checkpoint, between two, and one step before the end.
@@ -61,16 +64,18 @@ def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, run, wei
 
 
 @pytest.mark.slow
-def test_kills_at_moments_that_nobody_chose(tmp_path, run):
+@pytest.mark.parametrize("weights", KINDS)
+def test_kills_at_moments_that_nobody_chose(tmp_path, run, weights):
     began = time.perf_counter()
-    assert run(tmp_path / "whole") == 0
+    assert run(tmp_path / "whole", weights=weights) == 0
     whole = time.perf_counter() - began
     ends = []
     for part in range(1, 25):
         folder = tmp_path / str(part)
-        ends.append(run(folder, seconds=whole * part / 25))
-        assert run(folder) == 0
+        ends.append(run(folder, weights=weights, seconds=whole * part / 25))
+        assert run(folder, weights=weights) == 0
         assert files(folder) == files(tmp_path / "whole")
+        assert all(len(values) == 1 for values in losses(folder).values())
         shutil.rmtree(folder)
     assert ends.count(-signal.SIGKILL) > 12, "the kills came too late to mean anything"
 

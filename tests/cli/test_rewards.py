@@ -76,7 +76,7 @@ def test_transcripts_and_pairs_of_several_forms(
         assert (row["chosen"], row["rejected"]) == pytest.approx((first, second), abs=0.05)
         assert row["probability"] == pytest.approx(1 / (1 + math.exp(-(row["chosen"] - row["rejected"]) / 2)), abs=1e-4)
     for row, begins in zip(
-        found[3:], ("a reply is empty", "the conversation does not end", "a conversation has"), strict=True
+        found[3:], ("a reply is empty", "the conversation does not end", "the conversation has"), strict=True
     ):
         assert row["reason"].startswith(begins)
     assert (found[3]["probability"], found[4]["value"]) == (None, None)

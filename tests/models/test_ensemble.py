@@ -77,6 +77,10 @@ def test_members_are_standardised_before_they_are_combined(members):
         torch.testing.assert_close(ensemble.standardised(TALKS), wanted)
         values = [judge.score(ensemble, talk).value for talk in TALKS]
         assert values == pytest.approx(torch.sigmoid(wanted).tolist(), abs=1e-12)
+    mixed = [TALKS[0], Transcript((Message("user", "3"),)), TALKS[1]]
+    together = judge.scores(Ensemble(members=members), mixed)
+    assert [s.value is None for s in together] == [False, True, False]
+    assert together[2].value == pytest.approx(Ensemble(members=members).score(transcript=TALKS[1]).value, abs=1e-12)
     unanswered = Ensemble(members=members).score(transcript=Transcript((Message("user", "3"),)))
     assert unanswered.value is None
     assert unanswered.reason

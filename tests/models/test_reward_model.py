@@ -65,8 +65,20 @@ def test_it_is_a_dimension(model):
         assert judge.score(judged, transcript).value == pytest.approx(wanted, abs=1e-9)
     unanswered = judge.score(judged, Transcript((Message("user", "3"),)))
     assert (unanswered.value, judge.breached(unanswered, judged, 0.5)) == (None, None)
-    with pytest.raises(DataError, match="transcript 1 does not end with a reply"):
+    with pytest.raises(DataError, match="transcript 1 has no reward: the conversation does not end with a reply"):
         judged.rewards([TALKS[0], Transcript((Message("user", "3"),))])
+
+
+def test_several_are_scored_together_and_what_cannot_be_read_says_why(model):
+    judged = model()
+    odd = [Transcript((Message("user", "3"),)), talk("3", "5 " * 66), Transcript(())]
+    mixed = [TALKS[0], odd[0], TALKS[1], *odd[1:], TALKS[2]]
+    found = judge.scores(judged, mixed)
+    alone = [judged.score(transcript=t).value for t in mixed]
+    assert [s.value for s in found] == pytest.approx(alone, abs=1e-12)
+    assert [s.value is None for s in found] == [False, True, False, True, True, False]
+    assert found[3].reason.startswith("the conversation has 70 tokens, tiny reads 64")
+    assert judged.scores(transcripts=[]) == []
 
 
 def test_lengths_cut_each_part_by_itself(model):
@@ -180,7 +192,7 @@ def test_a_vocabulary_that_does_not_fit_a_long_text_and_a_strange_head_are_refus
     judged.local.tokenizer.add_tokens(["new"])
     with pytest.raises(ModelError, match="knows 51 tokens, but the model only 50"):
         replace(judged, origin={})
-    with pytest.raises(ModelError, match="70 tokens, tiny reads 64"):
+    with pytest.raises(DataError, match="transcript 0 has no reward: the conversation has 70 tokens"):
         model().rewards([talk("3", "5 " * 66)])
     with pytest.raises(ModelError, match="1 output or 2"):
         model(3)

@@ -62,3 +62,18 @@ def test_breach_and_scale(value: float | None, direction: str, broke: bool | Non
     score = Score(value=value, reason="r")
     assert judge.breached(score, fake, 0.5) is broke  # type: ignore[arg-type]
     assert judge.normalised(score, fake) == (None if scale is None else pytest.approx(scale))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Together(Fake):
+    """A dimension that would rather judge several at once."""
+
+    def scores(self, *, transcripts: list[Transcript]) -> list[Score]:
+        return [Score(value=float(i)) for i in range(len(transcripts))]
+
+
+def test_several_are_judged_at_once_where_that_is_offered_and_checked_all_the_same() -> None:
+    assert [s.value for s in judge.scores(Fake(1.0), [HERE] * 3)] == [1.0] * 3
+    assert [s.value for s in judge.scores(Together(None), [HERE] * 3)] == [0.0, 1.0, 2.0]
+    with pytest.raises(DataError, match="outside its bounds"):
+        judge.scores(Together(None), [HERE] * 4)

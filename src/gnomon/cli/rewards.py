@@ -6,7 +6,7 @@ Fails: a line that is not JSON, or a file without a row that can be judged, is a
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Asked:
     id: Json
     pair: bool
     transcripts: tuple[Transcript, ...] = ()
+    tokens: tuple[Any, ...] = ()
+    """The transcripts as the model reads them."""
     reason: str = ""
 
 
@@ -57,42 +59,35 @@ def scored(source: Path, folder: Path, tally: Tally) -> Iterator[Json]:
     """A line for each row, in order; `tally` is filled on the way."""
     model = _load(folder)
     asked = _asked(source)
-    while part := list(islice(asked, PART)):
-        for row, output in zip(part, _outputs(model, part), strict=True):
-            yield _line(model, row, output, tally)
+    while part := [_read(model, row) for row in islice(asked, PART)]:
+        outputs = iter(model.judge([tokens for row in part for tokens in row.tokens]))
+        for row in part:
+            yield _line(model, row, list(islice(outputs, len(row.tokens))), tally)
     if not tally.judged:
         raise DataError(f"{source}: no row could be judged; {tally.left[0] if tally.left else 'it is empty'}")
 
 
-def _line(model: Any, row: Asked, output: Any, tally: Tally) -> Json:
-    if isinstance(output, str):
-        tally.left.append(f"row {row.id}: {output}")
+def _read(model: Any, row: Asked) -> Asked:
+    read = [] if row.reason else [model.read(t) for t in row.transcripts]
+    reason = row.reason or next((r for r in read if isinstance(r, str)), "")
+    return replace(row, reason=reason, tokens=() if reason else tuple(read))
+
+
+def _line(model: Any, row: Asked, outputs: Sequence[Any], tally: Tally) -> Json:
+    if row.reason:
+        tally.left.append(f"row {row.id}: {row.reason}")
         empty = ("chosen", "rejected", "probability") if row.pair else ("value", "good", "reward")
-        return {"id": row.id, **dict.fromkeys(empty), "reason": output}
+        return {"id": row.id, **dict.fromkeys(empty), "reason": row.reason}
     tally.judged += 1
+    rewards = [output[0].item() for output in outputs]
     if row.pair:
-        odds = (model.log_odds(output[:1], output[1:]) / model.calibration.temperature).item()
-        tally.odds.append(odds)
+        odds = model.log_odds(outputs[0][None], outputs[1][None]) / model.calibration.temperature
+        tally.odds.append(odds.item())
         tally.conversations.append(_conversation(row.transcripts[0]))
-        chosen, rejected = output[:, 0].tolist()
-        probability = output.new_tensor(odds).sigmoid().item()
-        return {"id": row.id, "chosen": chosen, "rejected": rejected, "probability": probability, "reason": ""}
-    value = model.squashed(output[0, 0]).item()
-    return {"id": row.id, "value": value, "good": value, "reward": output[0, 0].item(), "reason": ""}
-
-
-def _outputs(model: Any, part: Sequence[Asked]) -> list[Any]:
-    """What the head says of each row's transcripts, or why nothing can be said."""
-    import torch
-
-    try:
-        found = iter(model.outputs([t for row in part for t in row.transcripts]))
-        return [row.reason or torch.stack(list(islice(found, len(row.transcripts)))) for row in part]
-    except (ModelError, DataError) as error:
-        # One of them does not fit: each by itself, to find out which.
-        if len(part) == 1:
-            return [str(error)]
-        return [_outputs(model, [row])[0] for row in part]
+        probability = odds.sigmoid().item()
+        return {"id": row.id, "chosen": rewards[0], "rejected": rewards[1], "probability": probability, "reason": ""}
+    value = model.squashed(outputs[0][0]).item()
+    return {"id": row.id, "value": value, "good": value, "reward": rewards[0], "reason": ""}
 
 
 def _asked(source: Path) -> Iterator[Asked]:
@@ -109,10 +104,7 @@ def _asked(source: Path) -> Iterator[Asked]:
 
 
 def _transcript(row: Mapping[str, Json]) -> Transcript:
-    transcript = from_builtins({k: v for k, v in row.items() if k in ("messages", "expect")}, Transcript)
-    if not transcript.messages or transcript.messages[-1].role != "assistant":
-        raise DataError("the conversation does not end with a reply of the assistant")
-    return transcript
+    return from_builtins({k: v for k, v in row.items() if k in ("messages", "expect")}, Transcript)
 
 
 def _pair(row: Mapping[str, Json]) -> Iterable[Transcript]:

@@ -52,10 +52,14 @@ class Ensemble:
 
     def score(self, *, transcript: Transcript) -> Score:
         """Sigmoid of the combined reward: 0.5 is an average reply."""
-        first = self.members[0].score(transcript=transcript)
-        if first.value is None:
-            return first
-        return Score(value=torch.sigmoid(self.standardised([transcript])).item())
+        return self.scores(transcripts=[transcript])[0]
+
+    def scores(self, *, transcripts: Sequence[Transcript]) -> list[Score]:
+        """The same of several replies, which costs less; one that a member cannot judge is unscored."""
+        left = [next((r for m in self.members if isinstance(r := m.read(t), str)), "") for t in transcripts]
+        read = [t for t, reason in zip(transcripts, left, strict=True) if not reason]
+        values = iter(torch.sigmoid(self.standardised(read)).tolist())
+        return [Score.unscored(reason) if reason else Score(value=next(values)) for reason in left]
 
     def standardised(self, transcripts: Sequence[Transcript]) -> Tensor:
         """Combined reward of each last reply, `B`."""

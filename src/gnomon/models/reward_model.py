@@ -121,9 +121,13 @@ class RewardModel:
 
     def score(self, *, transcript: Transcript) -> Score:
         """Sigmoid of the standardised reward: 0.5 is an average reply."""
-        if not _answered(transcript):
-            return Score.unscored("the conversation does not end with a reply of the assistant")
-        return Score(value=self.squashed(self.rewards([transcript])).item())
+        return self.scores(transcripts=[transcript])[0]
+
+    def scores(self, *, transcripts: Sequence[Transcript]) -> list[Score]:
+        """The same of several replies, which costs less; one that cannot be judged is unscored."""
+        read = [self.read(t) for t in transcripts]
+        values = iter(self.squashed(self.judge([r for r in read if not isinstance(r, str)])[:, 0]).tolist())
+        return [Score.unscored(r) if isinstance(r, str) else Score(value=next(values)) for r in read]
 
     def rewards(self, transcripts: Sequence[Transcript]) -> Tensor:
         """Raw reward of each last reply, `B`; of a Gaussian one the mean."""
@@ -155,22 +159,38 @@ class RewardModel:
         return gap_B * torch.exp(-0.5 * softplus(log_variance_B + math.log(math.pi / 8)))
 
     def outputs(self, transcripts: Sequence[Transcript]) -> Tensor:
-        """What the head says of each last reply, `B` x `F`, on the CPU."""
+        """What the head says of each last reply, `B` x `F`, on the CPU. Raises DataError where there is none."""
+        replies = []
         for index, transcript in enumerate(transcripts):
-            if not _answered(transcript):
-                raise DataError(f"transcript {index} does not end with a reply of the assistant; there is no reward")
-        return self.judge([tokens(self.local, t) for t in transcripts])
+            found = self.read(transcript)
+            if isinstance(found, str):
+                raise DataError(f"transcript {index} has no reward: {found}")
+            replies.append(found)
+        return self.judge(replies)
+
+    def read(self, transcript: Transcript) -> Tokens | str:
+        """Prompt and last reply as training read them; or why there is nothing to judge."""
+        if len(transcript.messages) < 2 or transcript.messages[-1].role != "assistant":
+            return "the conversation does not end with a reply of the assistant"
+        tokenizer = self.local.tokenizer
+        reply = tokenizer.encode(transcript.reply, add_special_tokens=False)
+        try:
+            prompt = self.local.encode(Transcript(transcript.messages[:-1]))
+        except ModelError as error:
+            return str(error)
+        cut = self.lengths.cut(prompt, [*reply, tokenizer.eos_token_id])
+        long = sum(map(len, cut))
+        if long > self.local.context:
+            return (
+                f"the conversation has {long} tokens, {self.identity['name']} reads {self.local.context}; "
+                "shorten it, or train the reward model with lengths"
+            )
+        return cut
 
     @torch.no_grad()
     def judge(self, replies: Sequence[Tokens]) -> Tensor:
-        """The same of prompts and completions in tokens, before they are cut."""
+        """What the head says of prompts and completions in tokens, which it cuts, `B` x `F`, on the CPU."""
         cut = [self.lengths.cut(prompt, completion) for prompt, completion in replies]
-        longest = max((len(p) + len(c) for p, c in cut), default=0)
-        if longest > self.local.context:
-            raise ModelError(
-                f"a conversation has {longest} tokens, {self.identity['name']} reads {self.local.context}; "
-                "shorten it, or train the reward model with lengths"
-            )
         found = torch.empty(len(cut), self.features, dtype=torch.promote_types(self.head.weight.dtype, torch.float32))
         for part in _rows(cut):
             packed = pack([cut[i][0] for i in part], [cut[i][1] for i in part])
@@ -241,16 +261,6 @@ def load(folder: Path, *, dtype: str | None = None, device: str | None = None) -
 def recalibrate(folder: Path, calibration: Calibration) -> None:
     """State another calibration of the same weights."""
     write_atomic(folder / MANIFEST, json_text(to_builtins(replace(_read(folder), calibration=calibration))))
-
-
-def tokens(local: LocalModel, transcript: Transcript) -> Tokens:
-    """The prompt and its last reply as training reads them."""
-    reply = local.tokenizer.encode(transcript.reply, add_special_tokens=False)
-    return local.encode(Transcript(transcript.messages[:-1])), [*reply, local.tokenizer.eos_token_id]
-
-
-def _answered(transcript: Transcript) -> bool:
-    return len(transcript.messages) > 1 and transcript.messages[-1].role == "assistant"
 
 
 def _rows(replies: Sequence[Tokens]) -> Iterator[list[int]]:

@@ -6,7 +6,7 @@ Fails: closed; a value outside the stated bounds raises DataError, an unscored r
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from gnomon.core import plugin
@@ -26,7 +26,18 @@ def build(kind: str, settings: Mapping[str, Json] | None = None) -> Dimension:
 
 def score(dimension: Dimension, transcript: Transcript) -> Score:
     """The dimension's score, checked against its own promise: in bounds, or unscored with a reason."""
-    result = dimension.score(transcript=transcript)
+    return _kept(dimension, dimension.score(transcript=transcript))
+
+
+def scores(dimension: Dimension, transcripts: Sequence[Transcript]) -> list[Score]:
+    """The same of several transcripts, together if the dimension has a `scores(*, transcripts)` of its own."""
+    together = getattr(dimension, "scores", None)
+    if together is None:
+        return [score(dimension, t) for t in transcripts]
+    return [_kept(dimension, s) for s in together(transcripts=transcripts)]
+
+
+def _kept(dimension: Dimension, result: Score) -> Score:
     low, high = dimension.bounds
     name = type(dimension).__name__
     if result.value is None:

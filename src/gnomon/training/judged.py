@@ -53,13 +53,19 @@ def by(reward: Dimension, norms: Mapping[str, tuple[Dimension, float]] | None = 
     """A judge from a reward and, for each norm's id, its detector and the value at which it is broken."""
     sign = -1.0 if reward.direction == "higher is worse" else 1.0
 
-    def judged(transcript: Transcript) -> Judged:
-        earned = judge.score(reward, transcript)
+    def judged(transcripts: Sequence[Transcript]) -> list[Judged]:
+        earned = judge.scores(reward, transcripts)
         found = {
-            norm: judge.breached(judge.score(detector, transcript), detector, at)
+            norm: [judge.breached(s, detector, at) for s in judge.scores(detector, transcripts)]
             for norm, (detector, at) in (norms or {}).items()
         }
-        value = None if earned.value is None else sign * earned.value
-        return Judged(reward=value, broken=found, reason=earned.reason)
+        return [
+            Judged(
+                reward=None if score.value is None else sign * score.value,
+                broken={norm: broken[i] for norm, broken in found.items()},
+                reason=score.reason,
+            )
+            for i, score in enumerate(earned)
+        ]
 
-    return lambda transcripts: [judged(t) for t in transcripts]
+    return judged

@@ -89,6 +89,7 @@ typedef struct {
   const int32_t *slot_from, *slot; /* token i's key goes to slot[slot_from[i]] .. slot[slot_from[i + 1] - 1] */
   int32_t wanted;
   const int32_t *want; /* tokens after which one is drawn */
+  int32_t apart;       /* no two tokens are of one row */
 } Tokens;
 
 typedef struct {
@@ -100,8 +101,7 @@ typedef struct {
 
 typedef struct {
   float *hidden, *wide, *gate, *up, *last, *logits; /* panels of hidden, (H + 2G) D, inner, inner, hidden, V up */
-  A *in, *mid;                                      /* panels of max(hidden, H D), inner */
-  float *cosine, *sine;                             /* panels of D / 2 */
+  A *in, *mixed, *mid;                              /* panels: [thread] of hidden; of H D; of inner */
   float *score;                                     /* [thread][4][longest] */
   float *part_max, *part_sum, *row_max;             /* panels of V / PART, V / PART, 1 */
   float *candidate;                                 /* [thread][V up][2] */
@@ -244,55 +244,56 @@ static void product(const W *w, const W *bias, int K, int from, int to, const A 
   }
 }
 
-INLINE vf root_mean(const float *x, int size, float eps) { /* 1 / sqrt(mean square + eps), each lane */
-  vf a = {0}, b = {0};
-  for (int f = 0; f < size; f += 2) {
-    vf even = load(x + (size_t)f * VL), odd = load(x + (size_t)(f + 1) * VL);
-    a += even * even;
-    b += odd * odd;
-  }
-  vf mean = (a + b) / (float)size + eps;
-  for (int i = 0; i < VL; i++) mean[i] = 1.0f / sqrtf(mean[i]);
-  return mean;
-}
-
-static void normalise(const float *x, const W *weight, int size, float eps, A *to) {
-  vf scale = root_mean(x, size, eps);
-  for (int f = 0; f < size; f += 2)
-    put_pair(to, f, load(x + (size_t)f * VL) * scale * one(weight[f]),
-             load(x + (size_t)(f + 1) * VL) * scale * one(weight[f + 1]));
-}
-
-/* Rotate one head of a panel in place (after its own norm, where the model has one). */
-static void rotate(float *x, const W *norm, int D, float eps, const float *cosine, const float *sine) {
-  int half = D / 2;
-  vf scale = norm ? root_mean(x, D, eps) : all(1.0f);
-  for (int d = 0; d < half; d++) {
-    float *lo = x + (size_t)d * VL, *hi = x + (size_t)(d + half) * VL;
-    vf a = load(lo), b = load(hi), c = load(cosine + (size_t)d * VL), s = load(sine + (size_t)d * VL);
-    if (norm) a = a * scale * one(norm[d]), b = b * scale * one(norm[d + half]);
-    store(lo, a * c - b * s);
-    store(hi, b * c + a * s);
-  }
-}
-
-/* Head h of a panel after the projections: queries are rotated, keys too and stored, values stored. */
-static void place(const Model *m, const Layer *l, const Pages *pages, const Tokens *t, const Space *s, int layer,
-                  int panel, int h) {
-  const int D = m->head_size, H = m->heads, G = m->key_heads, half = D / 2;
-  const int value = h >= H + G, g = value ? h - H - G : h - H;
-  float *x = s->wide + ((size_t)panel * (H + 2 * G) + h) * D * VL;
-  if (!value)
-    rotate(x, h < H ? l->q_norm : l->k_norm, D, m->eps, s->cosine + (size_t)panel * half * VL,
-           s->sine + (size_t)panel * half * VL);
-  if (h < H) return;
-  W *pool = (value ? pages->values : pages->keys) + (size_t)layer * pages->blocks * G * D * BLOCK;
-  for (int lane = 0, i = panel * VL; lane < VL && i < t->n; lane++, i++)
-    for (int at = t->slot_from[i]; at < t->slot_from[i + 1]; at++) {
-      W *block = pool + ((size_t)(t->slot[at] / BLOCK) * G + g) * D * BLOCK;
-      int place = t->slot[at] % BLOCK, first = value ? place * D : place, step = value ? 1 : BLOCK;
-      for (int d = 0; d < D; d++) block[first + d * step] = narrow(x[(size_t)d * VL + lane]);
+/* Root-mean-square norm of every panel, each thread for itself: cheaper than to wait for each other. */
+static void normalise(const float *x, const W *weight, int size, float eps, int panels, A *to) {
+  for (int p = 0; p < panels; p++, x += (size_t)size * VL, to += (size_t)size * VL) {
+    vf a = {0}, b = {0};
+    for (int f = 0; f < size; f += 2) {
+      vf even = load(x + (size_t)f * VL), odd = load(x + (size_t)(f + 1) * VL);
+      a += even * even;
+      b += odd * odd;
     }
+    vf scale = (a + b) / (float)size + eps;
+    for (int i = 0; i < VL; i++) scale[i] = 1.0f / sqrtf(scale[i]);
+    for (int f = 0; f < size; f += 2)
+      put_pair(to, f, load(x + (size_t)f * VL) * scale * one(weight[f]),
+               load(x + (size_t)(f + 1) * VL) * scale * one(weight[f + 1]));
+  }
+}
+
+/* One head of one token out of its panel: normed where the model norms it, and rotated to its position. */
+INLINE void take(float *x, const float *from, const Model *m, const W *norm, int position) {
+  const int D = m->head_size, half = D / 2;
+  const float *cosine = m->cosine + (size_t)position * half, *sine = m->sine + (size_t)position * half;
+  for (int d = 0; d < D; d++) x[d] = from[(size_t)d * VL];
+  if (norm) {
+    float squares = 0;
+    for (int d = 0; d < D; d++) squares += x[d] * x[d];
+    float scale = 1.0f / sqrtf(squares / (float)D + m->eps);
+    for (int d = 0; d < D; d++) x[d] *= scale * one(norm[d]);
+  }
+  for (int d = 0; d < half; d++) {
+    float a = x[d], b = x[d + half];
+    x[d] = a * cosine[d] - b * sine[d];
+    x[d + half] = b * cosine[d] + a * sine[d];
+  }
+}
+
+/* Store key and value of key head g of token i wherever rows look for them. */
+static void keep(const Model *m, const Layer *l, const Pages *pages, const Tokens *t, const Space *s, int layer, int i,
+                 int g) {
+  const int D = m->head_size, H = m->heads, G = m->key_heads;
+  const float *from = s->wide + ((size_t)(i / VL) * (H + 2 * G) + H + g) * D * VL + i % VL;
+  const float *value = from + (size_t)G * D * VL;
+  float key[LARGEST];
+  take(key, from, m, l->k_norm, t->position[i]);
+  for (int at = t->slot_from[i]; at < t->slot_from[i + 1]; at++) {
+    const int block = t->slot[at] / BLOCK, offset = t->slot[at] % BLOCK;
+    const size_t start = ((layer * pages->blocks + block) * G + g) * (size_t)D * BLOCK;
+    W *keys = pages->keys + start + offset, *values = pages->values + start + (size_t)offset * D;
+    for (int d = 0; d < D; d++) keys[d * BLOCK] = narrow(key[d]);
+    for (int d = 0; d < D; d++) values[d] = narrow(value[(size_t)d * VL]);
+  }
 }
 
 INLINE void scores(const int R, const W *key, const W *next, const float *q, int D, float *to, int longest) {
@@ -331,15 +332,16 @@ INLINE void mix(const int R, const int J, const W *pool, size_t stride, const in
 }
 
 /* R query heads from `head` on, which share key head g, of one token. */
-INLINE void attend(const int R, const Model *m, const Pages *pages, const Tokens *t, const Space *s, int layer, int i,
-                   int g, int head, float *score) {
+INLINE void attend(const int R, const Model *m, const Layer *l, const Pages *pages, const Tokens *t, const Space *s,
+                   int layer, int i, int g, int head, float *score) {
   const int D = m->head_size, H = m->heads, G = m->key_heads, lane = i % VL, length = t->position[i] + 1;
   const size_t stride = (size_t)G * D * BLOCK, start = (size_t)layer * pages->blocks * stride + (size_t)g * D * BLOCK;
   const float *x = s->wide + ((size_t)(i / VL) * (H + 2 * G) + head) * D * VL + lane;
   const int32_t *blocks = pages->table + (size_t)t->row[i] * pages->width;
   const W *keys = pages->keys + start, *values = pages->values + start;
   float q[4 * LARGEST], total[4];
-  for (int d = 0; d < R * D; d++) q[d] = x[(size_t)d * VL] * m->scale;
+  for (int r = 0; r < R; r++) take(q + r * D, x + (size_t)r * D * VL, m, l->q_norm, t->position[i]);
+  for (int d = 0; d < R * D; d++) q[d] *= m->scale;
   for (int b = 0; b * BLOCK < length; b++)
     scores(R, keys + blocks[b] * stride, keys + blocks[(b + 1) * BLOCK < length ? b + 1 : b] * stride, q, D,
            score + b * BLOCK, s->longest);
@@ -362,17 +364,17 @@ INLINE void attend(const int R, const Model *m, const Pages *pages, const Tokens
   for (; d + 4 * VL <= D; d += 4 * VL)
     mix(R, 4, values, stride, blocks, length, D, d, score, s->longest, total, q);
   for (; d < D; d += VL) mix(R, 1, values, stride, blocks, length, D, d, score, s->longest, total, q);
-  A *to = s->in + (size_t)(i / VL) * H * D * VL;
+  A *to = s->mixed + (size_t)(i / VL) * H * D * VL;
   for (d = 0; d < R * D; d++) put(to, head * D + d, lane, q[d]);
 }
 
-static void attention(const Model *m, const Pages *pages, const Tokens *t, const Space *s, int layer, int i, int g,
-                      float *score) {
+static void attention(const Model *m, const Layer *l, const Pages *pages, const Tokens *t, const Space *s, int layer,
+                      int i, int g, float *score) {
   int R = m->heads / m->key_heads, head = g * R, end = head + R;
-  for (; head + 4 <= end; head += 4) attend(4, m, pages, t, s, layer, i, g, head, score);
-  if (end - head == 3) attend(3, m, pages, t, s, layer, i, g, head, score);
-  if (end - head == 2) attend(2, m, pages, t, s, layer, i, g, head, score);
-  if (end - head == 1) attend(1, m, pages, t, s, layer, i, g, head, score);
+  for (; head + 4 <= end; head += 4) attend(4, m, l, pages, t, s, layer, i, g, head, score);
+  if (end - head == 3) attend(3, m, l, pages, t, s, layer, i, g, head, score);
+  if (end - head == 2) attend(2, m, l, pages, t, s, layer, i, g, head, score);
+  if (end - head == 1) attend(1, m, l, pages, t, s, layer, i, g, head, score);
 }
 
 typedef struct {
@@ -436,30 +438,17 @@ static void choose(const Model *m, const Space *s, const Draw *draw, int parts, 
   draw->logp[b] = found_one ? (float)log(weight / kept) : NAN;
 }
 
-/* Lane i of the first layer's input, and its angles. */
-static void enter(const Model *m, const Tokens *t, const Space *s, int i) {
-  const int half = m->head_size / 2, lane = i % VL, used = i < t->n;
-  float *x = s->hidden + (size_t)(i / VL) * m->hidden * VL + lane;
-  const W *row = m->embedding + (used ? (size_t)t->id[i] * m->hidden : 0);
-  const size_t angle = used ? (size_t)t->position[i] * half : 0, at = (size_t)(i / VL) * half * VL + lane;
-  for (int f = 0; f < m->hidden; f++) x[(size_t)f * VL] = one(row[f]);
-  for (int d = 0; d < half; d++) {
-    s->cosine[at + (size_t)d * VL] = m->cosine[angle + d];
-    s->sine[at + (size_t)d * VL] = m->sine[angle + d];
-  }
-}
-
-static void project(const Model *m, const Layer *l, const Space *s, int panels, int from) {
+static void project(const Model *m, const Layer *l, const Space *s, const A *in, int panels, int from) {
   const int HD = m->heads * m->head_size, GD = m->key_heads * m->head_size, K = m->hidden, width = HD + 2 * GD;
   const int part = from < HD ? 0 : from < HD + GD ? 1 : 2, at = part == 0 ? 0 : part == 1 ? HD : HD + GD;
   const W *w = part == 0 ? l->q : part == 1 ? l->k : l->v;
   const W *bias = part == 0 ? l->q_bias : part == 1 ? l->k_bias : l->v_bias;
-  product(w, bias, K, from - at, from - at + CHUNK, s->in, panels, s->wide, width, at, 0);
+  product(w, bias, K, from - at, from - at + CHUNK, in, panels, s->wide, width, at, 0);
 }
 
-static void gated(const Model *m, const Layer *l, const Space *s, int panels, int from) {
-  product(l->gate, NULL, m->hidden, from, from + CHUNK, s->in, panels, s->gate, m->inner, 0, 0);
-  product(l->up, NULL, m->hidden, from, from + CHUNK, s->in, panels, s->up, m->inner, 0, 0);
+static void gated(const Model *m, const Layer *l, const Space *s, const A *in, int panels, int from) {
+  product(l->gate, NULL, m->hidden, from, from + CHUNK, in, panels, s->gate, m->inner, 0, 0);
+  product(l->up, NULL, m->hidden, from, from + CHUNK, in, panels, s->up, m->inner, 0, 0);
   for (int p = 0; p < panels; p++)
     for (int f = from; f < from + CHUNK; f += 2) {
       vf both[2];
@@ -473,10 +462,10 @@ static void gated(const Model *m, const Layer *l, const Space *s, int panels, in
 }
 
 /* Logits of some of the vocabulary, and the largest of each part of it. */
-static void head(const Model *m, const Space *s, int panels, int parts, int from) {
+static void head(const Model *m, const Space *s, const A *in, int panels, int parts, int from) {
   int end = from + HEAD_CHUNK < parts * PART ? from + HEAD_CHUNK : parts * PART;
   int real = end < m->vocabulary ? end : m->vocabulary;
-  product(m->head, NULL, m->hidden, from, real, s->in, panels, s->logits, parts * PART, 0, 0);
+  product(m->head, NULL, m->hidden, from, real, in, panels, s->logits, parts * PART, 0, 0);
   for (int p = 0; p < panels; p++) {
     float *logits = s->logits + (size_t)p * parts * PART * VL;
     for (int v = real; v < end; v++) store(logits + (size_t)v * VL, all(-INFINITY));
@@ -513,46 +502,45 @@ void gnomon_step(const Model *m, const Pages *pages, const Tokens *t, const Draw
 #ifdef _OPENMP
     thread = omp_get_thread_num();
 #endif
+    A *in = s->in + (size_t)thread * (panels > last ? panels : last) * hidden * VL;
     float *score = s->score + (size_t)thread * 4 * s->longest;
     Candidate *found = (Candidate *)s->candidate + (size_t)thread * parts * PART;
 #pragma omp for
-    for (int i = 0; i < panels * VL; i++) enter(m, t, s, i);
+    for (int i = 0; i < panels * VL; i++) {
+      const W *row = m->embedding + (i < t->n ? (size_t)t->id[i] * hidden : 0);
+      for (int f = 0; f < hidden; f++) s->hidden[((size_t)(i / VL) * hidden + f) * VL + i % VL] = one(row[f]);
+    }
     for (int layer = 0; layer < m->layers; layer++) {
       const Layer *l = m->layer + layer;
+      normalise(s->hidden, l->norm, hidden, m->eps, panels, in);
 #pragma omp for
-      for (int p = 0; p < panels; p++)
-        normalise(s->hidden + (size_t)p * hidden * VL, l->norm, hidden, m->eps, s->in + (size_t)p * hidden * VL);
-#pragma omp for
-      for (int from = 0; from < (H + 2 * G) * D; from += CHUNK) project(m, l, s, panels, from);
-#pragma omp for schedule(dynamic)
-      for (int i = 0; i < panels * (H + 2 * G); i++)
-        place(m, l, pages, t, s, layer, i / (H + 2 * G), i % (H + 2 * G));
-#pragma omp for schedule(dynamic, 4)
-      for (int i = 0; i < t->n * G; i++) attention(m, pages, t, s, layer, i / G, i % G, score);
+      for (int from = 0; from < (H + 2 * G) * D; from += CHUNK) project(m, l, s, in, panels, from);
+#pragma omp for schedule(static) nowait
+      for (int i = 0; i < t->n * G; i++) keep(m, l, pages, t, s, layer, i / G, i % G);
+      if (!t->apart) { /* else each token looks at what the same thread has stored, and at older ones */
+#pragma omp barrier
+      }
+#pragma omp for schedule(static)
+      for (int i = 0; i < t->n * G; i++) attention(m, l, pages, t, s, layer, i / G, i % G, score);
 #pragma omp for
       for (int from = 0; from < hidden; from += CHUNK)
-        product(l->o, NULL, H * D, from, from + CHUNK, s->in, panels, s->hidden, hidden, 0, 1);
+        product(l->o, NULL, H * D, from, from + CHUNK, s->mixed, panels, s->hidden, hidden, 0, 1);
+      normalise(s->hidden, l->norm2, hidden, m->eps, panels, in);
 #pragma omp for
-      for (int p = 0; p < panels; p++)
-        normalise(s->hidden + (size_t)p * hidden * VL, l->norm2, hidden, m->eps, s->in + (size_t)p * hidden * VL);
-#pragma omp for
-      for (int from = 0; from < m->inner; from += CHUNK) gated(m, l, s, panels, from);
+      for (int from = 0; from < m->inner; from += CHUNK) gated(m, l, s, in, panels, from);
 #pragma omp for
       for (int from = 0; from < hidden; from += CHUNK)
         product(l->down, NULL, m->inner, from, from + CHUNK, s->mid, panels, s->hidden, hidden, 0, 1);
     }
 #pragma omp for
-    for (int p = 0; p < last; p++) {
-      float *x = s->last + (size_t)p * hidden * VL;
-      for (int lane = 0; lane < VL; lane++) {
-        int i = p * VL + lane < t->wanted ? t->want[p * VL + lane] : t->want[0];
-        const float *from = s->hidden + (size_t)(i / VL) * hidden * VL + i % VL;
-        for (int f = 0; f < hidden; f++) x[(size_t)f * VL + lane] = from[(size_t)f * VL];
-      }
-      normalise(x, m->norm, hidden, m->eps, s->in + (size_t)p * hidden * VL);
+    for (int b = 0; b < last * VL; b++) {
+      int i = b < t->wanted ? t->want[b] : t->want[0];
+      for (int f = 0; f < hidden; f++)
+        s->last[((size_t)(b / VL) * hidden + f) * VL + b % VL] = s->hidden[((size_t)(i / VL) * hidden + f) * VL + i % VL];
     }
+    normalise(s->last, m->norm, hidden, m->eps, last, in);
 #pragma omp for
-    for (int from = 0; from < (last ? parts * PART : 0); from += HEAD_CHUNK) head(m, s, last, parts, from);
+    for (int from = 0; from < (last ? parts * PART : 0); from += HEAD_CHUNK) head(m, s, in, last, parts, from);
 #pragma omp for
     for (int p = 0; p < last; p++) {
       vf top = all(-INFINITY);

@@ -27,8 +27,8 @@ from gnomon.models.prefix import bare
 MODELS = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 ROTATIONS = ("default", "linear", "llama3", "yarn")
 """Kinds of rotary embedding whose angles depend on nothing but the position."""
-BLOCK, PART, MULTIPLE = 16, 64, 32
-"""As in decode.c: tokens a block, vocabulary entries summed together, what every size must be a multiple of."""
+BLOCK, PART, MULTIPLE, LARGEST = 16, 64, 32, 256
+"""As in decode.c: tokens a block, vocabulary entries summed together, what every size is a multiple of, widest head."""
 PREFILL = 256
 """Most prompt tokens that one call computes: their activations fit into the second cache."""
 
@@ -77,16 +77,13 @@ def _read(model: Any, length: int) -> Weights:
     _check(inner, length)
     config, trunk = inner.config, inner.model
     kept: list[Any] = []
+    dtype = inner.dtype  # a walk over all weights
 
     def at(module: Any, name: str = "weight") -> int | None:
         tensor = getattr(module, name)
         if tensor is None:
             return None
-        if (
-            type(tensor) not in (nn.Parameter, torch.Tensor)
-            or tensor.dtype != inner.dtype
-            or tensor.device.type != "cpu"
-        ):
+        if type(tensor) not in (nn.Parameter, torch.Tensor) or tensor.dtype != dtype or tensor.device.type != "cpu":
             raise Unfit("weights that are not plain tensors of one type on the CPU")
         kept.append(tensor.detach().contiguous())
         return int(kept[-1].data_ptr())
@@ -131,7 +128,7 @@ def _read(model: Any, length: int) -> Weights:
         sine=sine.data_ptr(),
         layer=layers,
     )
-    return Weights(c.library(inner.dtype), shape, inner.dtype, [kept, layers, cosine, sine])
+    return Weights(c.library(dtype), shape, dtype, [kept, layers, cosine, sine])
 
 
 def _check(inner: Any, length: int) -> None:
@@ -153,7 +150,7 @@ def _check(inner: Any, length: int) -> None:
         D * config.num_attention_heads,
         D * config.num_key_value_heads,
     )
-    if any(size % MULTIPLE for size in sizes) or D % BLOCK:
+    if any(size % MULTIPLE for size in sizes) or D % BLOCK or D > LARGEST:
         raise Unfit(f"sizes {sizes} that are not multiples of {MULTIPLE}, or heads of {D}")
     for module in inner.modules():
         if not hasattr(module, "base_layer") and (
@@ -269,8 +266,6 @@ class Session:
             "up": panels * m.inner,
             "last": last * m.hidden,
             "logits": last * parts * PART,
-            "cosine": panels * m.head_size // 2,
-            "sine": panels * m.head_size // 2,
             "score": threads * 4 * longest,
             "part_max": last * parts,
             "part_sum": last * parts,
@@ -278,8 +273,8 @@ class Session:
             "candidate": threads * parts * PART * 2,
         }
         made = {name: torch.zeros(size) for name, size in floats.items()}
-        made["in"] = torch.zeros(max(panels, last) * max(m.hidden, query), dtype=activation)
-        made["mid"] = torch.zeros(panels * m.inner, dtype=activation)
+        sizes = {"in": threads * max(panels, last) * m.hidden, "mixed": panels * query, "mid": panels * m.inner}
+        made |= {name: torch.zeros(size, dtype=activation) for name, size in sizes.items()}
         self.made = made
         return c.Space(**{name: tensor.data_ptr() for name, tensor in made.items()}, longest=longest, threads=threads)
 
@@ -324,7 +319,8 @@ class Session:
         draw = c.Draw(
             self.sampling.temperature, self.sampling.top_p, *(a.buffer_info()[0] for a in (numbers, token, logp))
         )
-        tokens = c.Tokens(len(ids), *addresses, len(want), wanted.buffer_info()[0])
+        apart = len(set(rows)) == len(rows)
+        tokens = c.Tokens(len(ids), *addresses, len(want), wanted.buffer_info()[0], apart)
         self.weights.library.gnomon_step(
             ctypes.byref(self.weights.model),
             ctypes.byref(self.pages),

@@ -79,6 +79,7 @@ class Tokens(ctypes.Structure):
         *((n, c_void_p) for n in ("id", "position", "row", "slot_from", "slot")),
         ("wanted", c_int32),
         ("want", c_void_p),
+        ("apart", c_int32),
     ]
 
 
@@ -91,7 +92,7 @@ class Draw(ctypes.Structure):
 class Space(ctypes.Structure):
     """Memory for what a call computes in between."""
 
-    NAMES = ("hidden", "wide", "gate", "up", "last", "logits", "in", "mid", "cosine", "sine")
+    NAMES = ("hidden", "wide", "gate", "up", "last", "logits", "in", "mixed", "mid")
     MORE = ("score", "part_max", "part_sum", "row_max", "candidate")
     _fields_ = [*((n, c_void_p) for n in NAMES + MORE), ("longest", c_int32), ("threads", c_int32)]
 

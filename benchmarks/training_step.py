@@ -52,9 +52,9 @@ def padded_logp(model: Any, prompts: list[list[int]], completions: list[list[int
 
 @contextlib.contextmanager
 def without(name: str, adapter: Any) -> Iterator[dict[str, Any]]:
-    """Take one part out: peft's own forward, the dense mask, torch's own attention or log-softmax."""
+    """Take one part out: peft's own forward, kernels.c, the dense mask, torch's attention or log-softmax."""
 
-    from gnomon.models import adapters, attention, logprobs
+    from gnomon.models import adapters, attention, kernels, logprobs
 
     kept = (attention._Attend, logprobs._Select)
     arguments: dict[str, Any] = {}
@@ -63,14 +63,18 @@ def without(name: str, adapter: Any) -> Iterator[dict[str, Any]]:
             del layer.forward
     if name in ("tree attention", "all"):
         arguments["attention"] = "dense"
-    if name == "own attention products":
-        attention._Attend = type("Plain", (), {"apply": staticmethod(attention.composed)})
+    if name == "compiled passes and own attention products":
+        attention._Attend = type(
+            "Plain", (), {"apply": staticmethod(lambda q, k, v, _c, _s, *rest: attention.composed(q, k, v, *rest))}
+        )
     if name in ("chunked log-softmax", "all"):
         logprobs._Select = type(
-            "Plain", (), {"apply": staticmethod(lambda z, row, target: z.float().log_softmax(-1)[row, target])}
+            "Plain", (), {"apply": staticmethod(lambda z, row, target, _: z.float().log_softmax(-1)[row, target])}
         )
+    plain = name in ("compiled passes", "compiled passes and own attention products", "all")
     try:
-        yield arguments
+        with kernels.torch_alone() if plain else contextlib.nullcontext():
+            yield arguments
     finally:
         attention._Attend, logprobs._Select = kept
         for layer in adapter.layers.values():
@@ -104,7 +108,13 @@ def variants(model: Any, adapter: Any, pairs: int) -> dict[str, Callable[[Object
                 total += float(loss.detach())
         return total
 
-    parts = ("own LoRA forward", "own attention products", "chunked log-softmax", "tree attention")
+    parts = (
+        "own LoRA forward",
+        "compiled passes",
+        "compiled passes and own attention products",
+        "chunked log-softmax",
+        "tree attention",
+    )
     ways: dict[str, Callable[[Objective], float]] = {"gnomon": functools.partial(packed, "nothing")}
     ways |= {f"without {name}": functools.partial(packed, name) for name in parts}
     ways |= {"packing alone": functools.partial(packed, "all")}

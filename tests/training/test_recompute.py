@@ -74,7 +74,7 @@ def grown(make, recompute):
 
 def test_memory_drops(tiny_llama):
     plain, lean = grown(tiny_llama, False), grown(tiny_llama, True)
-    assert lean < 0.6 * plain, f"{plain:.0f} MiB without, {lean:.0f} MiB with"
+    assert lean < 0.7 * plain, f"{plain:.0f} MiB without, {lean:.0f} MiB with"
 
 
 def test_dropout_inside_a_layer_is_refused_and_a_model_without_layers_too(tiny_llama):

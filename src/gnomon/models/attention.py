@@ -1,7 +1,8 @@
 """Attention over a prefix-tree row that computes little more than the pairs of tokens that see each other.
 
 The row is cut into blocks of queries and keys (`blocks`); each batch of blocks is a few plain matrix products, on a CPU
-two to five times faster than torch's own attention with a mask. The backward pass recomputes the weights.
+two to five times faster than torch's own attention with a mask. Rows may be rotated where they are gathered. The
+backward pass recomputes the weights.
 It does not do sliding windows, soft caps or attention sinks: `logprobs` takes the dense mask or refuses for those.
 Source: Dao et al., FlashAttention, 2205.14135: what the backward pass keeps and recomputes.
 Shapes: `H` query heads, `h` key heads, `M` blocks, `L` queries and `S` keys of a block, `D` head size; `R` and `C` rows
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from gnomon.core.errors import ModelError
-from gnomon.models import blocks
+from gnomon.models import blocks, kernels
 from gnomon.models.packing import Packed
 
 NAME = "gnomon_tree"
@@ -29,10 +30,14 @@ class Slots:
 
     query_R: Tensor
     key_C: Tensor
+    real_R: Tensor
+    """As `query_R`, but -1 where the slot is empty."""
     back: Tensor
     """For each of the `N` x `H` query rows, its place among the blocks'."""
-    empty: Tensor
-    """Places among the blocks' query rows that hold no query."""
+    copies: Tensor
+    """Places of each of the `N` x `h` key rows among the blocks', key row after key row."""
+    first: Tensor
+    """Where in `copies` those of a key row begin, and the end of the last."""
 
 
 @dataclass(frozen=True)
@@ -70,47 +75,54 @@ def _slots(batches: list[blocks.Batch], heads: int, kv: int) -> Slots:
     places = real_R.nonzero()[:, 0]
     back = torch.empty_like(places)
     back[query_R[places]] = places
-    return Slots(query_R, key_C, back, (~real_R).nonzero()[:, 0])
+    rows = len(places) // heads * kv
+    first = torch.cat([torch.zeros_like(places[:1]), torch.bincount(key_C, minlength=rows).cumsum(0)])
+    return Slots(query_R, key_C, query_R.where(real_R, -1), back, key_C.argsort(stable=True), first)
 
 
 class _Attend(torch.autograd.Function):
-    """Scaled dot-product attention of all blocks: rows `N` x heads in, rows `N` x heads out."""
+    """Scaled dot-product attention of all blocks: `N` x heads x `D` in and out; with angles it rotates q and k."""
 
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, tree: Tree, scale: float) -> Tensor:
-        tokens, heads, size = q.shape
-        slots = tree.slots(heads, k.shape[1])
-        q_RD = q.reshape(-1, size).index_select(0, slots.query_R)
-        k_CD, v_CD = (x.reshape(-1, size).index_select(0, slots.key_C) for x in (k, v))
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, cosine: Tensor | None, sine: Tensor | None, tree: Tree, scale: float
+    ) -> Tensor:
+        (tokens, heads, size), kv = q.shape, k.shape[1]
+        slots = tree.slots(heads, kv)
+        turn_q, turn_k = (_angles(cosine, sine, number) for number in (heads, kv))
+        q_RD = kernels.gather(q.reshape(-1, size), slots.query_R, turn_q)
+        k_CD = kernels.gather(k.reshape(-1, size), slots.key_C, turn_k)
+        v_CD = kernels.gather(v.reshape(-1, size), slots.key_C)
         out_RD = torch.empty_like(q_RD)
-        for mask, q_, out_, k_, v_ in _each(tree, heads, k.shape[1], (q_RD, out_RD), (k_CD, v_CD)):
-            weights = _weights(q_, k_, mask, scale).to(q.dtype)
-            torch.bmm(weights, v_, out=out_)
+        for mask, q_, out_, k_, v_ in _each(tree, heads, kv, (q_RD, out_RD), (k_CD, v_CD)):
+            torch.bmm(_weights(q_, k_, mask, scale), v_, out=out_)
         ctx.save_for_backward(q_RD, k_CD, v_CD)
-        ctx.tree, ctx.scale, ctx.tokens, ctx.heads, ctx.kv = tree, scale, tokens, heads, k.shape[1]
-        return out_RD.index_select(0, slots.back).view(tokens, heads, size)
+        ctx.layout = tree, scale, heads, kv, turn_q, turn_k
+        return kernels.gather(out_RD, slots.back).view(tokens, heads, size)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         q_RD, k_CD, v_CD = ctx.saved_tensors
-        slots, size = ctx.tree.slots(ctx.heads, ctx.kv), q_RD.shape[1]
-        grad_RD = grads[0].reshape(-1, size).index_select(0, slots.query_R).index_fill_(0, slots.empty, 0.0)
+        tree, scale, heads, kv, turn_q, turn_k = ctx.layout
+        slots, size = tree.slots(heads, kv), q_RD.shape[1]
+        grad_RD = kernels.gather(grads[0].reshape(-1, size), slots.real_R)
         to_q, to_k, to_v = (torch.empty_like(x) for x in (q_RD, k_CD, v_CD))
         queries, keys = (q_RD, grad_RD, to_q), (k_CD, v_CD, to_k, to_v)
-        for mask, q_, grad_, to_q_, k_, v_, to_k_, to_v_ in _each(ctx.tree, ctx.heads, ctx.kv, queries, keys):
-            weights = _weights(q_, k_, mask, ctx.scale)
-            to_weights = torch.bmm(grad_, v_.transpose(1, 2)).to(weights.dtype)
-            torch.bmm(weights.to(q_.dtype).transpose(1, 2), grad_, out=to_v_)
-            to_scores = torch._softmax_backward_data(to_weights, weights, -1, weights.dtype)
-            to_scores = to_scores.mul_(ctx.scale).to(q_.dtype)
+        for mask, q_, grad_, to_q_, k_, v_, to_k_, to_v_ in _each(tree, heads, kv, queries, keys):
+            weights = _weights(q_, k_, mask, scale)
+            torch.bmm(weights.transpose(1, 2), grad_, out=to_v_)
+            to_scores = kernels.softmax_back_(weights, torch.bmm(grad_, v_.transpose(1, 2)), scale)
             torch.bmm(to_scores, k_, out=to_q_)
             torch.bmm(to_scores.transpose(1, 2), q_, out=to_k_)
-        grad_q = to_q.index_select(0, slots.back).view(ctx.tokens, ctx.heads, size)
-        grad_k, grad_v = (
-            x.new_zeros(ctx.tokens * ctx.kv, size).index_add_(0, slots.key_C, x).view(ctx.tokens, ctx.kv, size)
-            for x in (to_k, to_v)
-        )
-        return grad_q, grad_k, grad_v, None, None
+        each = torch.arange(len(slots.back) + 1, device=q_RD.device)
+        grad_q = kernels.gather_sum(to_q, each, slots.back, turn_q)
+        grad_k = kernels.gather_sum(to_k, slots.first, slots.copies, turn_k)
+        grad_v = kernels.gather_sum(to_v, slots.first, slots.copies)
+        return *(x.view(len(grads[0]), -1, size) for x in (grad_q, grad_k, grad_v)), None, None, None, None
+
+
+def _angles(cosine: Tensor | None, sine: Tensor | None, heads: int) -> kernels.Angles | None:
+    return None if cosine is None or sine is None else kernels.Angles(cosine, sine, heads)
 
 
 def _each(
@@ -127,19 +139,21 @@ def _each(
 
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """Softmax of the scores, in at least float32."""
-    count, length, seen = mask.shape
-    wide = mask[:, None, None].expand(-1, len(q) // count, q.shape[1] // length, -1, -1)
-    scores = wide.contiguous().view(len(q), q.shape[1], seen).baddbmm_(q, k.transpose(1, 2), alpha=scale)
-    return scores.softmax(-1, dtype=torch.promote_types(q.dtype, torch.float32))
+    """Softmax of the scores."""
+    return kernels.softmax_(torch.bmm(q, k.transpose(1, 2)), mask, scale)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, tree: Tree, scale: float) -> Tensor:
-    """Attention of `N` x heads x size, grouped queries allowed; returns what each query gathers."""
-    if q.device.type == "cpu":
-        out: Tensor = _Attend.apply(q, k, v, tree, scale)  # type: ignore[no-untyped-call]
-        return out
-    return composed(q, k, v, tree, scale)
+    """Attention of `N` x heads x `D`, grouped queries allowed."""
+    return rotated(q, k, v, None, None, tree, scale) if q.device.type == "cpu" else composed(q, k, v, tree, scale)
+
+
+def rotated(
+    q: Tensor, k: Tensor, v: Tensor, cosine_ND: Tensor | None, sine_ND: Tensor | None, tree: Tree, scale: float
+) -> Tensor:
+    """The same on a CPU, of queries and keys that are rotated on the way if there are angles."""
+    out: Tensor = _Attend.apply(q, k, v, cosine_ND, sine_ND, tree, scale)  # type: ignore[no-untyped-call]
+    return out
 
 
 def composed(q: Tensor, k: Tensor, v: Tensor, tree: Tree, scale: float) -> Tensor:

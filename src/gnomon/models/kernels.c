@@ -117,7 +117,7 @@ void gather(const T *in, const int64_t *start, const int64_t *index, int64_t n, 
     int64_t first = start ? start[i] : i, last = start ? start[i + 1] : i + 1;
     T *to = out + i * d;
     float sum[1024];
-    int64_t from = index[first];
+    int64_t from = last > first ? index[first] : -1;
     if (last - first == 1 && from >= 0) {
       const T *row = in + from * d;
       if (!cosine) {

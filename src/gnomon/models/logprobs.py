@@ -1,7 +1,8 @@
 """Log-probabilities of completions under a causal language model, with gradient, and the divergences made of them.
 
-Logits are computed only where a completion token is predicted and kept in the model's own type; the log-sum-exp runs
-over a few rows at a time in at least float32, so that no float32 copy of all logits ever exists.
+Logits are computed only where a completion token is predicted. Their probabilities are made in the forward pass, in the
+model's own type and a few rows at a time from float32, so that no float32 copy of all logits ever exists; the backward
+pass scales them. Tokens' own entries come from exact numbers: a probability near 1 leaves little to be rounded.
 It neither samples nor averages over prompts.
 Source: k1, k3: Schulman, "Approximating KL Divergence" (2020); KL of sequences by the chain rule, summed over tokens.
 Shapes: `K` completion tokens of all sequences, `B` sequences, `U` rows of logits, `V` vocabulary.
@@ -17,10 +18,8 @@ from torch import Tensor, nn
 
 from gnomon.core.errors import ModelError
 from gnomon.models import attention as tree_attention
+from gnomon.models import fused, kernels
 from gnomon.models.packing import Packed
-
-ROWS = 64
-"""Rows of logits held in float32 at one time: 12 MiB for 49 152 words, so that they stay in the cache."""
 
 Attention = Literal["tree", "dense"]
 
@@ -35,10 +34,8 @@ def token_logp(
     """
     with _attending(model, packed, attention) as arguments:
         logits_UV = model(**arguments, logits_to_keep=packed.predictors_U.to(_device(model))).logits[0]
-    if temperature != 1.0:
-        logits_UV = logits_UV / temperature
     logp_K: Tensor = _Select.apply(  # type: ignore[no-untyped-call]
-        logits_UV, packed.row_K.to(_device(model)), packed.target_K.to(_device(model))
+        logits_UV, packed.row_K.to(_device(model)), packed.target_K.to(_device(model)), 1 / temperature
     )
     return logp_K
 
@@ -88,28 +85,33 @@ def sequence_kl(
 
 
 class _Select(torch.autograd.Function):
-    """log softmax(logits)[row, target] without the log-softmax of all rows."""
+    """log softmax(scale * logits)[row, target] without the log-softmax of all rows."""
 
     @staticmethod
-    def forward(ctx: Any, logits_UV: Tensor, row_K: Tensor, target_K: Tensor) -> Tensor:
-        exact = torch.promote_types(logits_UV.dtype, torch.float32)
-        lse_U = torch.cat([part.to(exact).logsumexp(-1) for part in torch.split(logits_UV, ROWS)])
-        ctx.save_for_backward(logits_UV, lse_U, row_K, target_K)
-        return logits_UV[row_K, target_K].to(exact) - lse_U[row_K]
+    def forward(ctx: Any, logits_UV: Tensor, row_K: Tensor, target_K: Tensor, scale: float) -> Tensor:
+        probability_UV, lse_U = kernels.probabilities(logits_UV, scale, keep=ctx.needs_input_grad[0])
+        logp_K = logits_UV[row_K, target_K].to(lse_U.dtype) * scale - lse_U[row_K]
+        ctx.save_for_backward(logp_K, row_K, target_K)
+        ctx.probability_UV, ctx.scale = probability_UV, scale
+        return logp_K
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        logits_UV, lse_U, row_K, target_K = ctx.saved_tensors
-        (grad_K,) = grads
-        grad_U = torch.zeros_like(lse_U).index_add_(0, row_K, grad_K)
-        out_UV = torch.empty_like(logits_UV)
-        for a in range(0, len(logits_UV), ROWS):
-            part = slice(a, a + ROWS)
-            softmax = logits_UV[part].to(lse_U.dtype).sub_(lse_U[part, None]).exp_()
-            out_UV[part] = softmax.mul_(-grad_U[part, None])
-        # Two completions may share a row: (row, target) then repeats only if they share the token, and adds up.
-        out_UV.index_put_((row_K, target_K), grad_K.to(out_UV.dtype), accumulate=True)
-        return out_UV, None, None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        logp_K, row_K, target_K = ctx.saved_tensors
+        # Nobody else holds it, and it is large: it becomes the gradient. A second backward pass has nothing to go by.
+        out_UV, ctx.probability_UV = ctx.probability_UV, None
+        if out_UV is None:
+            raise RuntimeError("these log-probabilities have been differentiated; compute them again")
+        grad_K = grads[0] * ctx.scale
+        grad_U = grad_K.new_zeros(len(out_UV)).index_add_(0, row_K, grad_K)
+        out_UV.mul_(-grad_U.to(out_UV.dtype)[:, None])
+        # Completions may share a row, and the token with it: then their gradients add up.
+        entries, entry_K = torch.unique(row_K * out_UV.shape[1] + target_K, return_inverse=True)
+        own = grad_K.new_zeros(len(entries)).index_add_(0, entry_K, grad_K)
+        probability = grad_K.new_zeros(len(entries)).index_copy_(0, entry_K, logp_K.exp())
+        row = entries // out_UV.shape[1]
+        out_UV.view(-1)[entries] = (own - probability * grad_U[row]).to(out_UV.dtype)
+        return out_UV, None, None, None
 
 
 @contextlib.contextmanager
@@ -126,6 +128,7 @@ def _attending(model: nn.Module, packed: Packed, attention: Attention | None) ->
     if chosen == "tree":
         layout = tree_attention.tree(packed, device=device, dtype=_dtype(model))
         with _implementation(model, tree_attention.NAME):
+            fused.install(model)
             yield {**arguments, "attention_mask": None, "tree": layout}
     else:
         mask = torch.zeros(1, 1, *packed.mask_NN.shape, dtype=_dtype(model))

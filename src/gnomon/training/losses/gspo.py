@@ -1,7 +1,7 @@
 """Group sequence policy optimisation: one ratio for a whole rollout, its geometric mean by token, clipped closely.
 
 L = -mean_B min(s A, clip(s, 1-e_low, 1+e_high) A); s = (prod pi/pi_old)^(1/T); A = (R - mean) / std of the group.
-Source: Zheng et al., GSPO, 2507.18071 eq. 5-7; bounds 3e-4 and 4e-4 as in its experiments.
+Source: Zheng et al., GSPO, 2507.18071 eq. 5-7; bounds and 4 mini-batches a batch of rollouts: its section 5.1.
 Departs: `beta` adds the k3 of GRPO (the paper has none); each token is weighted by trainer/sampler, cut at
 `mismatch_cap` (1 if the sampler rounds alike).
 Shapes: `K` tokens of `B` rollouts. Units: nats; advantages have none.
@@ -37,7 +37,7 @@ class GSPO:
 
     READS: ClassVar[type[RolloutBatch]] = RolloutBatch
     ADVANTAGE: ClassVar[Advantage] = "group_relative"
-    RECIPE: ClassVar[Mapping[str, Any]] = {}
+    RECIPE: ClassVar[Mapping[str, Any]] = {"staleness": 4}
 
     clip_low: float = 3e-4
     """How far below 1 a rollout's ratio may fall before a bad rollout is left alone."""

@@ -39,6 +39,7 @@ SETTINGS = {  # optimiser, share of wrong judgements
     "Adam, judge wrong 1 in 5": ("adam", 0.2),
 }
 TUNING, FINAL = tuple(range(1000, 1004)), tuple(range(10))
+TIE = 0.01  # of two rates whose returns differ by less, the smaller is taken
 HERE = Path(__file__).resolve().parents[1] / "docs" / "experiments" / "vespo_staleness"
 METHODS = {
     "sequence IS, no clip": ("rloo", {"clip_low": 1.0, "clip_high": math.inf}),
@@ -209,11 +210,11 @@ def difference(before: list[float], after: list[float]) -> list[float]:
 
 
 def cell(method: str, setting: str, staleness: int, plan: argparse.Namespace, kept: float | None) -> dict:
-    """One method at one N: final seeds at the smallest rate within 0.01 of the best, and at the rate that N = 1 had."""
+    """One method at one N: final seeds at the smallest rate as good as the best, and at the rate that N = 1 had."""
     rates, tuning = RATES[SETTINGS[setting][0]][:: plan.every], TUNING[: plan.tuning]
     tried = train(method, setting, staleness, [r for r in rates for _ in tuning], [*tuning] * len(rates), plan.steps)
     scores = np.array(tried["return"]).reshape(len(rates), -1).mean(1)
-    best = next(rate for rate, score in zip(rates, scores, strict=True) if score >= scores.max() - 0.01)
+    best = next(rate for rate, score in zip(rates, scores, strict=True) if score >= scores.max() - TIE)
     seeds, kept = list(FINAL[: plan.seeds]), kept or best
     tried_both = [best] * len(seeds) + ([kept] * len(seeds) if kept != best else [])
     both = train(method, setting, staleness, tried_both, seeds * 2 if kept != best else seeds, plan.steps)
@@ -239,36 +240,45 @@ def cell(method: str, setting: str, staleness: int, plan: argparse.Namespace, ke
 def compared(cells: dict[str, dict[str, dict]]) -> dict:
     """VESPO minus every other method at every N, and each method's change from the first N to the last, by seed."""
     first, last = (next(iter(cells["VESPO"])), [*cells["VESPO"]][-1])
-    fall = {m: difference(c[first]["returns"], c[last]["returns"]) for m, c in cells.items()}
-    against = {
-        m: {n: difference(c[n]["returns"], cells["VESPO"][n]["returns"]) for n in c}
-        for m, c in cells.items()
-        if m != "VESPO"
+
+    def against(key: str) -> dict:
+        ours = cells["VESPO"]
+        return {m: {n: difference(c[n][key], ours[n][key]) for n in c} for m, c in cells.items() if m != "VESPO"}
+
+    working = {m: {n: sum(x >= 0.9 for x in c[n]["tuning"].values()) for n in c} for m, c in cells.items()}
+    return {
+        "rates_that_reach_0.9": working,
+        "change_from_first_to_last": {m: difference(c[first]["returns"], c[last]["returns"]) for m, c in cells.items()},
+        "vespo_minus": against("returns"),
+        "vespo_minus_with_kept_rate": against("kept_returns"),
     }
-    return {"change_from_first_to_last": fall, "vespo_minus": against}
 
 
-def verdict(setting: str, numbers: dict) -> list[str]:
+def verdict(numbers: dict) -> list[str]:
     """What the falsifiers named in advance say, in words made from the numbers."""
-    against, fall = numbers["vespo_minus"], numbers["change_from_first_to_last"]
-    first, last = next(iter(against["GRPO"])), [*against["GRPO"]][-1]
+    tuned, kept, fall = (numbers[k] for k in ("vespo_minus", "vespo_minus_with_kept_rate", "change_from_first_to_last"))
+    first, last = next(iter(tuned["GRPO"])), [*tuned["GRPO"]][-1]
 
-    def words(difference: list[float]) -> str:
+    def words(difference: list[float], rival: str) -> str:
         value, low, high = difference
         clear = "better than" if low > 0 else "worse than" if high < 0 else "not told apart from"
-        return f"{clear} ({value:+.3f}, 95 % {low:+.3f} to {high:+.3f})"
+        if clear != "not told apart from" and abs(value) <= TIE:
+            clear = "within the tolerance of tuning of"
+        return f"VESPO is {clear} {rival} ({value:+.3f}; {low:+.3f} to {high:+.3f})"
 
+    working = numbers["rates_that_reach_0.9"]
     order = sorted((m for m in fall if "mean phi" not in m), key=lambda m: fall[m][0], reverse=True)
     return [
-        f"{setting}: at N = {first} VESPO is {words(against['GRPO'][first])} GRPO",
-        *(f"{setting}: at N = {last} VESPO is {words(against[m][last])} {m}" for m in against),
-        f"{setting}: return kept best from N = {first} to {last}: "
-        + ", ".join(f"{m} {fall[m][0]:+.3f}" for m in order),
+        f"N = {first}: {words(tuned['GRPO'][first], 'GRPO')}",
+        *(f"N = {last}, rate tuned there: {words(tuned[m][last], m)}" for m in tuned),
+        *(f"N = {last}, rate tuned at N = {first}: {words(kept[m][last], m)}" for m in kept),
+        f"rates that reach 0.9 at N = {last}: " + ", ".join(f"{m} {working[m][last]}" for m in working),
+        f"change of return from N = {first} to {last}, tuned: " + ", ".join(f"{m} {fall[m][0]:+.3f}" for m in order),
     ]
 
 
 def draw(report: dict) -> None:
-    """Return with tuned rates, return with the rate of N = 1, and KL, against N; one row a setting."""
+    """Return with tuned rates, with the rate of N = 1, and KL, against N; return against rate at the last N."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -280,25 +290,33 @@ def draw(report: dict) -> None:
         "kept_return": "final return, rate tuned at N = 1",
         "kl": "final KL to the first policy, nats",
     }
-    figure, axes = pyplot.subplots(
-        len(report["settings"]), 3, figsize=(13, 3.4 * len(report["settings"])), squeeze=False
-    )
-    colours = dict(zip(METHODS, pyplot.get_cmap("tab10").colors, strict=True))
+    many = len(report["settings"])
+    figure, axes = pyplot.subplots(many, 4, figsize=(16, 3.2 * many + 0.6), squeeze=False)
+    colours = dict(zip(METHODS, pyplot.get_cmap("tab10").colors, strict=False))
+
+    def style(method: str) -> dict:
+        line = "--" if "mean phi" in method else "-"
+        return {"color": colours[method], "linestyle": line, "linewidth": 2.5 if method == "VESPO" else 1.2}
+
     for row, (setting, part) in zip(axes, report["settings"].items(), strict=True):
-        for axis, (key, title) in zip(row, panels.items(), strict=True):
+        for axis, (key, title) in zip(row[:3], panels.items(), strict=True):
             for place, (method, cells) in enumerate(part["cells"].items()):
                 shift = 1.07 ** (place - len(METHODS) / 2)
                 points = [(int(n) * shift, *c[key]) for n, c in cells.items() if c[key]]
                 x, mean, low, high = np.array(points).T
-                style = {"color": colours[method], "linestyle": "--" if "mean phi" in method else "-"}
-                width = 2.5 if method == "VESPO" else 1.2
-                axis.errorbar(x, mean, [mean - low, high - mean], label=method, linewidth=width, capsize=2, **style)
+                axis.errorbar(x, mean, [mean - low, high - mean], label=method, capsize=2, **style(method))
             axis.set(xscale="log", xticks=[*map(int, cells)], xticklabels=[*cells], xlabel="N", title=title)
             axis.minorticks_off()
+            if key != "kl":
+                axis.set_ylim(-0.03, 1.03)
+        for method, cells in part["cells"].items():
+            last = [*cells][-1]
+            row[3].plot([float(x) for x in cells[last]["tuning"]], [*cells[last]["tuning"].values()], **style(method))
+        row[3].set(xscale="log", xlabel="learning rate", title=f"return at N = {last}, seeds for tuning")
         row[0].set_ylabel(setting)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=5, frameon=False)
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
+    figure.tight_layout(rect=(0, 0.6 / figure.get_figheight(), 1, 1))
     figure.savefig(HERE.with_suffix(".svg"), metadata={"Date": None})
 
 
@@ -314,7 +332,7 @@ def run(setting: str, levels: tuple[int, ...], plan: argparse.Namespace) -> dict
             further = f"kept {done['kept_return'][0]:.3f}  mean phi {done['mean_phi']:.3f}"
             print(f"{setting:28s} {method:22s} N = {n:<3d} rate {done['rate']:<10g} {found}  {further}", flush=True)
     numbers = compared(cells)
-    return {"cells": cells, **numbers, "verdict": verdict(setting, numbers)}
+    return {"cells": cells, **numbers, "verdict": verdict(numbers)}
 
 
 def main() -> None:

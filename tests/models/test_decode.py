@@ -331,9 +331,13 @@ def test_no_memory_is_touched_that_is_not_its_own(tmp_path: Path) -> None:
         "from gnomon.models import decode, decode_library as library\n"
         "decode._pool = lambda size, dtype: torch.empty(size, dtype=dtype)  # memory that it watches\n"
         "library.FLAGS += ('-fsanitize=address', '-g', '-fno-omit-frame-pointer')\n"
-        f"sys.exit(pytest.main(['-q', '-n', '0', '-p', 'no:cacheprovider', '-k', 'not found_out', {__file__!r}]))\n"
+        "how = ['-q', '-n', '0', '-W', 'ignore', '-p', 'no:cacheprovider', '-k', 'not found_out']\n"
+        f"sys.exit(pytest.main([*how, {__file__!r}]))\n"
     )
-    home = {"LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0", "HOME": str(tmp_path)}
+    home = {"LD_PRELOAD": runtime.stdout.strip(), "HOME": str(tmp_path)}
+    home["ASAN_OPTIONS"] = f"detect_leaks=0:log_path={tmp_path}/found"  # the inner run's capture would swallow it
     path = {"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", program], env=home | path, capture_output=True, text=True)
+    found = [p.read_text(encoding="utf-8")[:3000] for p in tmp_path.glob("found*")]
+    assert not found
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

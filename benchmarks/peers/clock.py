@@ -21,9 +21,11 @@ class Steps:
 
     def __init__(self) -> None:
         self.ends: list[tuple[float, float]] = []
+        self.peaks: list[int] = []
 
     def end(self) -> None:
         """A step has ended."""
+        self.peaks.append(peak_mib())  # before the next step begins: storing the result at the end does not count
         self.ends.append((time.perf_counter(), time.process_time()))
         if len(self.ends) == 1:
             forget_peak()
@@ -36,6 +38,6 @@ class Steps:
             "s_per_step": round((w1 - w0) / count, 3),
             "fastest_step_s": round(min(walls), 3),
             "cpu_s_per_step": round((c1 - c0) / count, 3),
-            "peak_mib": peak_mib(),
+            "peak_mib": self.peaks[count],
             "load": round(os.getloadavg()[0], 2),
         }

@@ -1,5 +1,6 @@
 """Online training in processes of its own, for tests that kill them: a critic, an adaptive penalty, a latch."""
 
+import sys
 from pathlib import Path
 
 import killed_run
@@ -8,6 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from gnomon.models import adapters
+from gnomon.training import world
 from gnomon.training.collapse import Limits
 from gnomon.training.losses.ppo import PPO
 from gnomon.training.losses.vespo import VESPO
@@ -49,4 +51,9 @@ def main(folder: Path, kill_at: int, weights: str) -> None:
 
 
 if __name__ == "__main__":
-    killed_run.serve(main)
+    if sys.argv[1:]:  # under torchrun
+        world.join()
+        main(Path(sys.argv[1]), 0, sys.argv[2])
+        world.leave()
+    else:
+        killed_run.serve(main)

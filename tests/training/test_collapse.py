@@ -59,6 +59,21 @@ def test_each_symptom_is_seen_explained_and_sent_back_to_a_checkpoint_before_it(
     assert walk(lambda _: change, limits=Limits(off=("gradient", "entropy", "length", "kl", "flat"))) is None
 
 
+def test_a_gradient_of_zero_counts_only_where_rewards_differ():
+    step, text = walk(lambda _: {"gradient_norm": 1e-9})
+    assert step == 22
+    assert "the last 10 gradients are 0, though there is something to learn" in text
+    assert walk(lambda _: {"gradient_norm": 0.0, "equal_groups": 0.5}, steps=31) is None
+    assert walk(lambda _: {"gradient_norm": 0.0, "equal_groups": 0.5}, steps=40)[0] == 32
+    assert walk(lambda s: {"gradient_norm": float(s % 9 == 0)}) is None
+
+
+def test_offline_a_gradient_of_zero_is_fine_once_the_loss_is_gone():
+    step, _ = walk(lambda _: {"gradient_norm": 0.0}, start={"loss": 0.5, "gradient_norm": 1.0})
+    assert step == 22
+    assert walk(lambda _: {"gradient_norm": 0.0, "loss": 1e-5}, start={"loss": 0.5, "gradient_norm": 1.0}) is None
+
+
 def test_one_outlier_stops_nothing():
     assert walk(lambda s: {"gradient_norm": 1e6, "entropy": 0.0, "kl": 500.0} if s == 20 else {}) is None
 

@@ -1,12 +1,12 @@
-"""What can go wrong in a run, found early and said plainly: examples that do not fit, numbers that are none, no memory.
+"""What can go wrong in a run, found early and said plainly: examples that do not fit, outputs that are none, no memory.
 
-Examples are checked before the first step, numbers after each. It repairs nothing and drops nothing.
+Examples are checked before the first step, outputs at each; `collapse` looks at the log. It repairs and drops nothing.
 Units: lengths in tokens.
 Fails: closed; DataError names the example, TrainingError the step, what to change and the last good checkpoint.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,13 +14,10 @@ import torch
 from torch import Tensor
 
 from gnomon.core.errors import DataError, TrainingError
-from gnomon.core.types import Json
 from gnomon.models.local import LocalModel
 from gnomon.training.checkpoint import State
 from gnomon.training.examples import Example
 
-RUNAWAY = 10.0
-"""A loss this many times its first value (or 1, if that is more) has diverged."""
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 """What torch says when an allocation fails, in errors that are no OutOfMemoryError."""
 
@@ -61,17 +58,6 @@ def finite(outputs: Sequence[Tensor], examples: Sequence[Example], settings: Any
             f"{' and others' if len(broken) > 5 else ''} ({len(broken)} of {len(examples)}); look at them if they are "
             f"few, else {_calmer(settings)}; {last_good(state)}"
         )
-
-
-def numbers(row: Mapping[str, Json], settings: Any, state: State) -> None:
-    """Make sure that a step's numbers are numbers and that its loss has not run away."""
-    step, advice = row["step"], f"{_calmer(settings)}, or look for broken examples; {last_good(state)}"
-    for name, value in row.items():
-        if not math.isfinite(value):
-            raise TrainingError(f"step {step}: {name} is {value}; {advice}")
-    first = state.log[0]["loss"] if state.log else row["loss"]
-    if row["loss"] > RUNAWAY * max(abs(first), 1.0):
-        raise TrainingError(f"step {step}: the loss has grown from {first:.3g} to {row['loss']:.3g}; {advice}")
 
 
 @contextmanager

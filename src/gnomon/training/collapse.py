@@ -43,7 +43,7 @@ class Limits:
     kl: float = 2.0
     """Nats a token between policy and reference, in all recent rows."""
     flat: int = 10
-    """Rows in succession in which no prompt's rollouts differ in reward."""
+    """Rows in succession in which no prompt's rollouts differ in reward, or in which they do and nothing is learned."""
     off: tuple[str, ...] = ()
     """Any of: loss, gradient, entropy, length, kl, flat."""
 
@@ -89,7 +89,7 @@ def _stop(row: Row, seen: str, cause: str, change: str, rate: float, good: Seque
 
 
 def _symptoms(rows: Sequence[Row], limits: Limits) -> list[_Symptom]:
-    found = [rule(rows, limits) for rule in (_loss, _gradient, _entropy, _length, _kl, _flat)]
+    found = [rule(rows, limits) for rule in (_loss, _gradient, _numb, _entropy, _length, _kl, _flat)]
     return [symptom for symptom in found if symptom is not None]
 
 
@@ -118,6 +118,21 @@ def _gradient(rows: Sequence[Row], limits: Limits) -> _Symptom | None:
         return None
     seen = f"the last {limits.recent} gradients are longer than {least:.3g}, where {usual:.3g} was usual"
     return _Symptom("gradient", seen, "divergence: every step undoes the one before", _RATE)
+
+
+def _numb(rows: Sequence[Row], limits: Limits) -> _Symptom | None:
+    """Mini-batches whose prompts' rollouts all earned the same have no gradient either, nor has a loss that is gone."""
+    felt = [r["gradient_norm"] for r in rows[: limits.window] if r["gradient_norm"] > 0]
+    least, count, differences = 1e-6 * median(felt or [0.0]), 0, 0.0
+    for row in reversed(rows):
+        if row["gradient_norm"] > least:
+            break
+        count, differences = count + 1, differences + 1 - row.get("equal_groups", float(abs(row["loss"]) < 0.01))
+    if differences < limits.flat:
+        return None
+    seen = f"the last {count} gradients are 0, though there is something to learn"
+    cause = "weights so large, or ratios so far from 1, that no change of them is felt"
+    return _Symptom("gradient", seen, cause, _RATE)
 
 
 def _entropy(rows: Sequence[Row], limits: Limits) -> _Symptom | None:

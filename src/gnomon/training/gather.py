@@ -9,6 +9,7 @@ Fails: nothing that can be learned from (unscored, all equal after the last roun
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 
 from gnomon.core import seeds
@@ -16,7 +17,7 @@ from gnomon.core.errors import DataError, TrainingError
 from gnomon.core.protocols import Model, Sampling
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
-from gnomon.training import rollouts
+from gnomon.training import rollouts, world
 from gnomon.training.judged import Judge, Judged
 from gnomon.training.norms import Latch, Multiplier
 from gnomon.training.online_schedule import Online, choose
@@ -78,7 +79,7 @@ def gather(
             sampling=_sampling(settings, progress.batch, attempt),
             sampler=sampler,
         )
-        pairs = _judged(judge, drawn)
+        pairs = world.lead(partial(_judged, judge, drawn))
         groups += len(chosen)
         every += pairs
         progress = replace(progress, cursor=cursor, latch=_tripped(progress.latch, pairs, settings))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gnomon.core.protocols import LossOut
 from gnomon.models.packing import Packed
-from gnomon.training import credit, schedule
+from gnomon.training import credit, schedule, world
 from gnomon.training.batches import OnlineLoss
 from gnomon.training.examples import Example
 from gnomon.training.gather import Pair, Progress
@@ -96,7 +96,7 @@ def loss_on(loss: OnlineLoss, part: Part, output: Tensor) -> LossOut:
 
 def _pack(part: Sequence[Pair], row_tokens: int) -> list[Packed]:
     examples = [Example(id="", prompt=r.prompt.ids, completions=(r.ids,)) for r, _ in part]
-    return [pack_row(row) for row in schedule.rows(examples, row_tokens)]
+    return [pack_row(row) for row in schedule.rows(examples, row_tokens, world.current().size)]
 
 
 def _sampler(pairs: Sequence[Pair]) -> Tensor | None:

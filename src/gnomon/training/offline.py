@@ -4,7 +4,7 @@ Batch -> packed rows -> log-probabilities -> loss -> gradient -> clip -> AdamW -
 Under `torchrun` every process runs it: they share the rows, and the first writes and reports.
 It samples nothing and judges nothing; which step to keep is the limit's affair.
 Shapes: `B` examples, `C` completions each. Units: nats.
-Fails: examples that do not fit, numbers that are none and too little memory are named (`checks`).
+Fails: examples that do not fit and too little memory are named (`checks`), and so is what `collapse` finds.
 """
 
 import math
@@ -24,10 +24,11 @@ from gnomon.models import logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import Packed
-from gnomon.training import checkpoint, checks, reference, schedule, world
+from gnomon.training import checkpoint, checks, collapse, reference, schedule, world
 from gnomon.training.backward import Measure, backward
 from gnomon.training.batches import OfflineLoss
 from gnomon.training.checkpoint import State
+from gnomon.training.collapse import Limits
 from gnomon.training.examples import Example
 from gnomon.training.parameters import prepare
 from gnomon.training.progress import Pace
@@ -85,7 +86,9 @@ def train(
             out = backward(model, packs, measure=measure, loss_of=loss_of, recompute=settings.recompute)
             norm = optimizer.clip(settings.clip)
             row: dict[str, Json] = {"step": step, "loss": out.loss.item(), "gradient_norm": norm, **out.metrics}
-            checks.numbers(row, settings, state)
+            collapse.check(
+                row, state.log, learning_rate=settings.learning_rate, checkpoints=state.checkpoints, limits=Limits()
+            )
             optimizer.step(rate)
         state = replace(state, step=step, log=(*state.log, row))
         if step % settings.every == 0 or step == len(batches):

@@ -18,24 +18,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gnomon.core.canonical import digest, from_builtins, to_builtins
 from gnomon.core.errors import SettingsError
-from gnomon.core.protocols import Model, Quiet, Sink
+from gnomon.core.protocols import LossOut, Model, Quiet, Sink
 from gnomon.core.types import Json, Transcript
 from gnomon.models import adapters, heads, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import Packed
-from gnomon.training import checkpoint, collapse, minibatches, norms, rollouts, schedule
-from gnomon.training.backward import Measure, backward
+from gnomon.training import checkpoint, checks, collapse, minibatches, norms, rollouts, schedule, world
+from gnomon.training.backward import Measure, backward, outputs
 from gnomon.training.batches import OnlineLoss
 from gnomon.training.checkpoint import State
 from gnomon.training.gather import Gathered, Progress, gather
 from gnomon.training.judged import Judge
+from gnomon.training.minibatches import Part
 from gnomon.training.online_schedule import Online, adapted
 from gnomon.training.optimizer import Optimizer
+from gnomon.training.parameters import prepare
+from gnomon.training.progress import Pace
 from gnomon.training.rollouts import Prompt
 
 
@@ -59,51 +62,57 @@ def train(
     from, if not from the live weights. `release`: ids of suspended prompts that a person lets be sampled again.
     All weights: the reference is a copy of the model as it is handed in.
     """
-    _check(loss, settings)
-    sink = Quiet() if sink is None else sink
+    _check(loss, settings, adapter)
+    sink = sink if sink is not None and world.current().leads else Quiet()
     asked = rollouts.encode(subject, prompts, most=settings.max_new_tokens)
     model, reference = subject.model.eval(), _reference(subject.model, adapter, loss, settings)
     with _critic(model, loss, settings) as measure:
-        optimizer = Optimizer(_parameters(model, adapter), weight_decay=settings.weight_decay)
+        optimizer = prepare(model, adapter, precision=settings.precision, weight_decay=settings.weight_decay)
         run = _run(subject, adapter, asked, loss, settings, judged_by, sampler)
+        world.agree(run, "prompts, settings or model")
         state = checkpoint.resume(folder, run=run, model=model, adapter=adapter, optimizer=optimizer)
         progress = saved = _progress(state, settings, release)
-        clock, first = time.perf_counter(), state.step
+        pace = Pace(sink, done=state.step, steps=settings.steps)
         while state.step < settings.steps:
             began, before = time.perf_counter(), state.step
-            gathered, progress = gather(
-                progress,
-                subject=subject,
-                adapter=adapter,
-                prompts=asked,
-                judge=judge,
-                settings=settings,
-                sampler=sampler,
-            )
-            progress = _constrained(progress, gathered, settings)
-            parts, numbers = minibatches.make(
-                gathered.pairs,
-                progress,
-                loss=loss,
-                settings=settings,
-                policy=partial(_outputs, model, measure),
-                reference=reference,
-            )
+            with checks.memory(settings, state):
+                gathered, progress = gather(
+                    progress,
+                    subject=subject,
+                    adapter=adapter,
+                    prompts=asked,
+                    judge=judge,
+                    settings=settings,
+                    sampler=sampler,
+                )
+                progress = _constrained(progress, gathered, settings)
+                parts, numbers = minibatches.make(
+                    gathered.pairs,
+                    progress,
+                    loss=loss,
+                    settings=settings,
+                    policy=partial(_outputs, model, measure),
+                    reference=reference,
+                )
             numbers |= _numbers(gathered, loss)
             left = settings.steps - state.step
             for part in [part for _ in range(settings.passes) for part in parts][:left]:
+                with checks.memory(settings, state):
+                    out, norm = _gradient(model, part, measure, optimizer, loss, settings)
                 step = state.step + 1
-                optimizer.clear()
-                out = backward(model, part.packs, measure=measure, loss_of=partial(minibatches.loss_on, loss, part))
-                norm = optimizer.clip(settings.clip)
                 row = {"step": step, "loss": out.loss.item(), "gradient_norm": norm, **out.metrics, **numbers}
-                rate = schedule.learning_rate(step, settings.steps, settings)
                 collapse.check(
-                    row, state.log, limits=settings.limits, learning_rate=rate, checkpoints=state.checkpoints
+                    row,
+                    state.log,
+                    learning_rate=settings.learning_rate,
+                    checkpoints=state.checkpoints,
+                    limits=settings.limits,
                 )
+                rate = schedule.learning_rate(step, settings.steps, settings)
                 optimizer.step(rate)
                 state = replace(state, step=step, log=(*state.log, row))
-                _report(sink, row, rate, settings, (time.perf_counter() - clock) / (step - first))
+                _report(sink, row, rate)
+                pace.step(step, examples=len(part.columns["limit_B"]), tokens=sum(len(p.ids_N) for p in part.packs))
             progress = _held(progress, numbers, settings)
             due = state.step == settings.steps or state.step // settings.every > before // settings.every
             if due or progress.latch != saved.latch:  # a suspension outlives the process at once
@@ -113,7 +122,17 @@ def train(
     return state
 
 
-def _check(loss: OnlineLoss, settings: Online) -> None:
+def _gradient(
+    model: Any, part: Part, measure: Measure, optimizer: Optimizer, loss: OnlineLoss, settings: Online
+) -> tuple[LossOut, float]:
+    """Loss of a mini-batch, and how long its gradient is before it is shortened."""
+    optimizer.clear()
+    loss_of = partial(minibatches.loss_on, loss, part)
+    out = backward(model, part.packs, measure=measure, loss_of=loss_of, recompute=settings.recompute)
+    return out, optimizer.clip(settings.clip)
+
+
+def _check(loss: OnlineLoss, settings: Online, adapter: Adapter | None) -> None:
     name, estimate = type(loss).__name__, getattr(loss, "ADVANTAGE", None)
     if estimate is None:
         raise SettingsError(f"{name} is a loss of fixed examples; train it with the offline loop")
@@ -121,6 +140,10 @@ def _check(loss: OnlineLoss, settings: Online) -> None:
         raise SettingsError(f"{name} compares rollouts of one prompt: group must be at least 2, not {settings.group}")
     if estimate == "gae" and settings.dynamic_sampling:
         raise SettingsError(f"{name} has a critic and compares no groups; set dynamic_sampling to 0")
+    if adapter is None and world.current().size > 1:
+        raise SettingsError(
+            "several processes hold all weights in pieces, which can't be sampled from; train an adapter"
+        )
 
 
 def _reference(model: Any, adapter: Adapter | None, loss: OnlineLoss, settings: Online) -> minibatches.Outputs | None:
@@ -129,7 +152,8 @@ def _reference(model: Any, adapter: Adapter | None, loss: OnlineLoss, settings: 
         return None
     measure = partial(logprobs.token_logp, temperature=settings.temperature)
     if adapter is None:
-        return partial(_outputs, copy.deepcopy(model).eval().requires_grad_(False), measure)
+        kind = getattr(torch, settings.precision) if settings.precision else model.dtype
+        return partial(_outputs, copy.deepcopy(model).to(kind).requires_grad_(False), measure)
 
     def switched_off(packs: Sequence[Packed]) -> Tensor:
         with adapters.reference(adapter):
@@ -151,16 +175,8 @@ def _critic(model: Any, loss: OnlineLoss, settings: Online) -> Iterator[Measure]
         heads.detach(model)
 
 
-@torch.no_grad()
 def _outputs(model: Any, measure: Measure, packs: Sequence[Packed]) -> Tensor:
-    return torch.cat([measure(model, packed) for packed in packs])
-
-
-def _parameters(model: Any, adapter: Adapter | None) -> list[nn.Parameter]:
-    if adapter is not None:
-        return [*adapter.parameters, *heads.parameters(model)]
-    model.requires_grad_(True)
-    return list(model.parameters())
+    return torch.cat(outputs(model, packs, measure))
 
 
 def _progress(state: State, settings: Online, release: Sequence[str]) -> Progress:
@@ -201,28 +217,30 @@ def _run(
     judged_by: Json,
     sampler: Model | None,
 ) -> str:
-    """Digest of all that the numbers depend on; `sink`, paths and time are not among it."""
+    """Digest of all that the numbers depend on but for rounding; `sink`, paths and time are not among it."""
     return digest(
         [
-            [dict(subject.identity), str(subject.model.dtype), dict(sampler.identity) if sampler else None],
-            [repr(loss), repr(settings), judged_by],
+            [
+                dict(subject.identity),
+                str(world.computes_in(subject.model)),
+                dict(sampler.identity) if sampler else None,
+            ],
+            [repr(loss), repr(replace(settings, row_tokens=1, recompute=False, every=1)), judged_by],
             [asdict(adapter.settings), adapter.digest] if adapter else None,
             [[prompt.transcript.id, prompt.ids] for prompt in asked],
         ]
     )
 
 
-def _report(sink: Sink, row: Mapping[str, Json], rate: float, settings: Online, seconds: float) -> None:
+def _report(sink: Sink, row: Mapping[str, Json], rate: float) -> None:
     step, units = row["step"], {"kl": "nats/reply", "entropy": "nats/token", "length": "tokens"}
     for name, value in row.items():
         sink.number(name, value, units.get(name, ""), step)
     sink.number("learning_rate", rate, "", step)
-    sink.number("progress", step / settings.steps, "share done", step)
-    sink.number("time_left", seconds * (settings.steps - step), "s", step)
 
 
 def _speed(sink: Sink, gathered: Gathered, step: int, seconds: float) -> None:
     """Everything counted: sampling, judging, updates and the checkpoint."""
     sampled = gathered.numbers["sampled"]
     sink.number("rollouts", sampled / seconds, "rollouts/s", step)
-    sink.number("speed", sampled * gathered.numbers["length"] / seconds, "tokens/s", step)
+    sink.number("sampled_tokens", sampled * gathered.numbers["length"] / seconds, "tokens/s", step)

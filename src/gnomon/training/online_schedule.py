@@ -5,6 +5,7 @@ Source: staleness N as in VESPO, 2602.10693: the mini-batches that one batch of 
 Units: lengths in tokens; KL in nats a reply.
 """
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from gnomon.core import seeds
 from gnomon.core.errors import SettingsError
 from gnomon.training.collapse import Limits
 from gnomon.training.norms import Lagrangian
+from gnomon.training.parameters import Precision
 
 T = TypeVar("T")
 
@@ -68,7 +70,11 @@ class Online:
     limits: Limits = field(default_factory=Limits)
     """What counts as a collapse."""
     row_tokens: int = 4096
-    """Most tokens in one packed row."""
+    """Most tokens in one packed row, and so at one time in memory while training."""
+    recompute: bool = False
+    """Keep only each layer's input and compute the rest again in the backward pass: less memory, more time."""
+    precision: Precision | None = None
+    """What full weights compute and sample in; exact ones are kept in float32 beside 16 bits. None: as loaded."""
     every: int = 10
     """Steps between checkpoints, rounded up to the end of a batch of rollouts; the last step always has one."""
     seed: int = 0
@@ -108,11 +114,16 @@ def choose(count: int, wanted: int, *, cursor: int, seed: int, suspended: Mappin
     wanted = min(wanted, count - len(suspended))
     while len(chosen) < wanted:
         epoch, place = divmod(cursor, count)
-        index = seeds.generator(seed, "prompts", epoch).sample(range(count), count)[place]
+        index = _order(count, seed, epoch)[place]
         if index not in suspended and index not in chosen:
             chosen.append(index)
         cursor += 1
     return chosen, cursor
+
+
+@functools.lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> list[int]:
+    return seeds.generator(seed, "prompts", epoch).sample(range(count), count)
 
 
 def cut(items: Sequence[T], parts: int) -> list[list[T]]:

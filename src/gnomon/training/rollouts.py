@@ -19,6 +19,7 @@ from gnomon.core.types import Transcript
 from gnomon.models import adapters
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
+from gnomon.training import world
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +82,30 @@ def sample(
     """`group` rollouts of each prompt, a prompt's side by side; groups are numbered from `first`.
 
     The same prompts, weights and `sampling.seed` give the same rollouts, whatever was sampled before; a server may not.
+    Of several processes each samples its share; all get all.
     """
-    asked = [(prompt, first + i) for i, prompt in enumerate(prompts) for _ in range(group)]
     if sampler is not None:
-        return _foreign(subject, sampler, asked, sampling)
-    streams = [seeds.generator(sampling.seed, g, k) for g in range(first, first + len(prompts)) for k in range(group)]
+        asked = [(prompt, first + i) for i, prompt in enumerate(prompts) for _ in range(group)]
+        return world.lead(lambda: _foreign(subject, sampler, asked, sampling))
+    here = world.current()
+    own = range(here.rank, len(prompts), here.size)
+    asked = [(prompts[i], first + i) for i in own for _ in range(group)]
+    drawn = _own(subject, adapter, asked, group, sampling)
+    return [r for rollouts in world.collected(dict(zip(own, drawn, strict=True))) for r in rollouts]
+
+
+def _own(
+    subject: LocalModel,
+    adapter: Adapter | None,
+    asked: Sequence[tuple[Prompt, int]],
+    group: int,
+    sampling: Sampling,
+) -> list[list[Rollout]]:
+    """Rollouts of the live weights, a list a prompt; every one has a stream of its own."""
+    streams = [seeds.generator(sampling.seed, place, k % group) for k, (_, place) in enumerate(asked)]
     with adapters.merged(adapter) if adapter else nullcontext():
         drawn = subject.draw([p.ids for p, _ in asked], streams, sampling)
-    return [
+    made = [
         Rollout(
             prompt=prompt,
             group=place,
@@ -99,6 +116,7 @@ def sample(
         )
         for (prompt, place), d in zip(asked, drawn, strict=True)
     ]
+    return [made[k : k + group] for k in range(0, len(made), group)]
 
 
 def _foreign(

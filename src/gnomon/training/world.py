@@ -81,10 +81,17 @@ def gathered(mine: Mapping[int, Tensor], device: torch.device) -> list[Tensor]:
     """Everybody's tensors, detached, in the order of their numbers, which together are 0, 1, 2, …"""
     if not dist.is_initialized():
         return [mine[index].detach() for index in sorted(mine)]
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, {index: tensor.detach().cpu() for index, tensor in mine.items()})
-    found = {index: tensor for part in parts for index, tensor in part.items()}
-    return [found[index].to(device) for index in sorted(found)]
+    return [tensor.to(device) for tensor in collected({index: tensor.detach().cpu() for index, tensor in mine.items()})]
+
+
+def collected(mine: Mapping[int, T]) -> list[T]:
+    """Everybody's things, in the order of their numbers."""
+    parts: list[Any] = [mine]
+    if dist.is_initialized():
+        parts = [None] * dist.get_world_size()
+        dist.all_gather_object(parts, dict(mine))
+    found: dict[int, T] = {index: thing for part in parts for index, thing in part.items()}
+    return [found[index] for index in sorted(found)]
 
 
 def agree(value: str, what: str) -> None:

@@ -29,8 +29,8 @@ def align(
 ) -> None:
     """Align a model by a charter and write the last checkpoint as a model folder. Goes on where it was stopped.
 
-    The methods `reward` and `gaussian_reward` write a calibrated reward model instead. Methods that do not sample run
-    on several processes, too: torchrun --nproc-per-node 2 -m gnomon align ...
+    The methods `reward` and `gaussian_reward` write a calibrated reward model instead. The others run on
+    several processes, too: torchrun --nproc-per-node 2 -m gnomon align ...
     """
     from gnomon.cli import aligning
     from gnomon.training import world

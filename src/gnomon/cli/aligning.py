@@ -18,8 +18,6 @@ JUDGES = (RewardBatch, GaussianRewardBatch)
 def trained(run: Run) -> tuple[Record, State]:
     """Train by the run's method; the `training` record and where the checkpoints lie."""
     loss, settings = _loss(run), run.settings
-    if world.current().size > 1 and loss.READS in SAMPLED:
-        raise SettingsError(f"{settings.method} samples, and so far in one process only; start it without torchrun")
     if loss.READS in JUDGES:
         raise SettingsError(
             f"{settings.method} makes a reward model, not an aligned one; use gnomon align --method {settings.method}"

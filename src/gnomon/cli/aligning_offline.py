@@ -5,9 +5,7 @@ It samples the start model once, for the pairs; it decides nothing about checkpo
 
 from collections.abc import Mapping, Sequence
 
-import typer
-
-from gnomon.cli.checkpoints import Loop, local, recorded, trainable
+from gnomon.cli.checkpoints import Loop, alone, local, recorded, trainable
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, repeated, sources
 from gnomon.core import settings as core_settings
@@ -77,10 +75,7 @@ def trained(run: Run, loss: OfflineLoss) -> tuple[Record, State]:
             folder=run.folder / "work" / "training",
             sink=sink,
         )
-    leads = world.current().leads
-    world.leave()
-    if not leads:  # the rest is the first process's affair
-        raise typer.Exit
+    alone()
     about = {"examples": len(examples)}
     return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=[made.id]), state
 

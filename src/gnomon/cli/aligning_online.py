@@ -8,7 +8,7 @@ Units: rewards in [0, 1], 1 best, or a reward model's own.
 from collections.abc import Sequence
 from pathlib import Path
 
-from gnomon.cli.checkpoints import Loop, recorded, trainable
+from gnomon.cli.checkpoints import Loop, alone, recorded, trainable
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, sources
 from gnomon.core import settings as core_settings
@@ -41,6 +41,7 @@ def trained(run: Run, loss: OnlineLoss) -> tuple[Record, State]:
             judged_by=[run.loaded.digest, reward],
             sink=Loop(run.stage(f"Align: {settings.method}, {settings.weights}"), loop.steps),
         )
+    alone()
     about: Json = {"prompts": len(cases), "reward": reward}
     return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=sources(run, "before")), state
 

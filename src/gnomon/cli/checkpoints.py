@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+import typer
 
 from gnomon.charter.compile import spread
 from gnomon.cli.stages import Run
@@ -23,6 +24,7 @@ from gnomon.models import adapters, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import pack
+from gnomon.training import world
 from gnomon.training.checkpoint import Checkpoint, State, restore_weights
 
 ROWS = 16
@@ -35,6 +37,14 @@ def local(run: Run) -> LocalModel:
         name = run.model.identity.get("name", "this model")
         raise ModelError(f"{name} cannot be trained: its weights are not here; use --model with a folder or a hub id")
     return run.model
+
+
+def alone() -> None:
+    """End the processes that helped to train: what follows is the first one's affair."""
+    leads = world.current().leads
+    world.leave()
+    if not leads:
+        raise typer.Exit
 
 
 def recorded(run: Run, *, loss: Any, loop: Any, state: State, about: Json, parents: Sequence[str]) -> Record:

@@ -5,7 +5,7 @@ It samples the start model once, for the pairs; it decides nothing about checkpo
 
 from collections.abc import Mapping, Sequence
 
-from gnomon.cli.checkpoints import Loop, alone, local, recorded, trainable
+from gnomon.cli.checkpoints import alone, local, numbers, recorded, trainable
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, repeated, sources
 from gnomon.core import settings as core_settings
@@ -64,8 +64,8 @@ def trained(run: Run, loss: OfflineLoss) -> tuple[Record, State]:
     settings = run.settings
     made, examples = world.lead(lambda: material(run, loss))
     loop = loop_settings(run, len(examples))
-    sink = Loop(run.stage(f"Align: {settings.method}, {settings.weights}"), settings.steps)
-    with trainable(run) as (subject, adapter):
+    title = f"Align: {settings.method}, {settings.weights}"
+    with trainable(run) as (subject, adapter), numbers(run, title, settings.steps) as sink:
         state = train(
             subject=subject,
             adapter=adapter,

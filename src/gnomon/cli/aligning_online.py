@@ -8,7 +8,7 @@ Units: rewards in [0, 1], 1 best, or a reward model's own.
 from collections.abc import Sequence
 from pathlib import Path
 
-from gnomon.cli.checkpoints import Loop, alone, recorded, trainable
+from gnomon.cli.checkpoints import alone, numbers, recorded, trainable
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, sources
 from gnomon.core import settings as core_settings
@@ -29,7 +29,8 @@ def trained(run: Run, loss: OnlineLoss) -> tuple[Record, State]:
     loop = loop_settings(run, loss)
     model = reward_model.load(Path(settings.reward_model)) if settings.reward_model else None
     reward: Json = dict(model.identity) if model else "the charter's proxies"
-    with trainable(run) as (subject, adapter):
+    title = f"Align: {settings.method}, {settings.weights}"
+    with trainable(run) as (subject, adapter), numbers(run, title, loop.steps) as sink:
         state = online.train(
             subject=subject,
             adapter=adapter,
@@ -39,7 +40,7 @@ def trained(run: Run, loss: OnlineLoss) -> tuple[Record, State]:
             settings=loop,
             folder=run.folder / "work" / "training",
             judged_by=[run.loaded.digest, reward],
-            sink=Loop(run.stage(f"Align: {settings.method}, {settings.weights}"), loop.steps),
+            sink=sink,
         )
     alone()
     about: Json = {"prompts": len(cases), "reward": reward}

@@ -15,6 +15,7 @@ import torch
 import typer
 
 from gnomon.charter.compile import spread
+from gnomon.cli.environment import unwatched
 from gnomon.cli.stages import Run
 from gnomon.core.canonical import code_digest, digest, from_builtins, to_builtins
 from gnomon.core.errors import ModelError
@@ -24,7 +25,7 @@ from gnomon.models import adapters, logprobs
 from gnomon.models.adapters import Adapter
 from gnomon.models.local import LocalModel
 from gnomon.models.packing import pack
-from gnomon.training import world
+from gnomon.training import sinks, world
 from gnomon.training.checkpoint import Checkpoint, State, restore_weights
 
 ROWS = 16
@@ -37,6 +38,19 @@ def local(run: Run) -> LocalModel:
         name = run.model.identity.get("name", "this model")
         raise ModelError(f"{name} cannot be trained: its weights are not here; use --model with a folder or a hub id")
     return run.model
+
+
+@contextmanager
+def numbers(run: Run, title: str, steps: int) -> Iterator[Sink]:
+    """Where the numbers of a training go: to whoever watches, to a file, and where the settings say."""
+    shown = Loop(run.stage(title), steps)
+    if not world.current().leads:
+        yield shown
+        return
+    unwatched()
+    place = sinks.Place(folder=run.folder / "work" / "metrics", run=run.folder.name)
+    with sinks.opened(run.settings.track, place) as kept:
+        yield sinks.Several((shown, kept))
 
 
 def alone() -> None:

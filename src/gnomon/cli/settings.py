@@ -40,6 +40,8 @@ class RunSettings:
     """Rows that are measured on elsewhere: what leaks from them into `data` is not learned from."""
     reward_model: str = ""
     """For methods that sample: the folder of a reward model, instead of the charter's proxies."""
+    track: tuple[str, ...] = ()
+    """Where a training's numbers go beside RUN/work/metrics: tensorboard, trackio or wandb (offline)."""
     weights: Literal["lora", "full"] = "lora"
     """Train low-rank adapters over frozen weights, or all weights."""
     steps: int = 48

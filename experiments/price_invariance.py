@@ -257,6 +257,7 @@ def draw(rows: list[dict], again: list[dict], path: Path) -> None:
     left.annotate("the Lagrangian's limit, 5 %", (3e4, LIMIT + 0.015), fontsize=8, color="#e6550d")
     left.set_xscale("symlog", linthresh=20)
     left.set_xticks([0, 5, 10, 20, 100, 10**4, 10**6], ["0", "5", "10", "20", "100", "10⁴", "10⁶"])
+    left.set_xlim(-0.5, 2 * 10**6)
     left.set_xlabel("what breaking the norm earns (g)")
     left.set_ylabel("share of acts that break it and take place")
     left.set_title("Any penalty has a price; a mask has none", loc="left")

@@ -47,6 +47,12 @@ def command(*arguments: object) -> list[str]:
 def variables(home: Path, **more: str) -> dict[str, str]:
     """An environment in which nothing of the tester's own is found, but the converted embedded model."""
     kept = {"GNOMON_HOME": str(Path.home() / ".cache" / "gnomon"), "GNOMON_KEY": str(home / "signing.key")}
+    # What was compiled for this machine once need not be compiled for every test.
+    native, link = Path.home() / ".cache" / "gnomon" / "native", home / ".cache" / "gnomon" / "native"
+    if not link.is_symlink():
+        native.mkdir(parents=True, exist_ok=True)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(native)
     # Whoever tests a working tree that is not installed says so by PYTHONPATH.
     kept["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     return {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **kept, **more}

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from gnomon.core.errors import TrainingError
+from gnomon.models import heap
 from gnomon.training import world
 
 
@@ -24,6 +25,7 @@ class Optimizer:
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], *, weight_decay: float = 0.0, rounded: bool = False) -> None:
+        heap.keep()
         self.parameters, self._rounded = list(parameters), rounded
         self.masters = [p if p.dtype.itemsize >= 4 else _master(p) for p in self.parameters]
         self._weight_decay = weight_decay

@@ -149,3 +149,15 @@ def test_without_a_compiler_torch_computes(monkeypatch):
     finally:
         kernels._library.cache_clear()
     assert not kernels.serves(torch.float64, torch.device("cpu"))
+
+
+def test_a_row_from_nowhere_is_zero_and_has_no_angle():
+    angles = kernels.Angles(torch.full((1, 4), torch.nan), torch.full((1, 4), torch.nan), 1)
+    assert kernels.gather(torch.ones(1, 4), torch.tensor([-1]), angles).tolist() == [[0.0] * 4]
+
+
+@needs_c
+def test_gates_far_in_the_tails_are_exact():
+    gate = torch.tensor([-1e38, -200.0, 0.0, 200.0, 1e38])
+    assert torch.equal(kernels.gate(gate, torch.ones(5)), torch.nn.functional.silu(gate))
+    assert kernels.gate_back(torch.ones(5), gate, torch.ones(5))[0].tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]

@@ -27,7 +27,7 @@ INLINE float up(T x) { return x; }
 INLINE T down(float x) { return x; }
 #endif
 
-/* e^x to 2 units in the last place; 0 below -87. Source: Cephes, expf. */
+/* e^x to 2 units in the last place; 0 below -87, infinite above 88. Source: Cephes, expf. */
 INLINE float exponential(float x) {
   const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer */
   float kept = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
@@ -48,7 +48,7 @@ INLINE float exponential(float x) {
   memcpy(&bits, &y, 4);
   bits += (int32_t)((uint32_t)power << 23);
   memcpy(&y, &bits, 4);
-  return x < -87.0f ? 0.0f : y;
+  return x < -87.0f ? 0.0f : x > 88.0f ? INFINITY : y;
 }
 
 /* y = x * r * w with r = (mean(x^2) + eps)^-1/2, which is kept for the way back. */
@@ -118,6 +118,10 @@ void gather(const T *in, const int64_t *start, const int64_t *index, int64_t n, 
     T *to = out + i * d;
     float sum[1024];
     int64_t from = last > first ? index[first] : -1;
+    if (!start && from < 0) {
+      memset(to, 0, d * sizeof(T));
+      continue;
+    }
     if (last - first == 1 && from >= 0) {
       const T *row = in + from * d;
       if (!cosine) {

@@ -161,3 +161,11 @@ def test_gates_far_in_the_tails_are_exact():
     gate = torch.tensor([-1e38, -200.0, 0.0, 200.0, 1e38])
     assert torch.equal(kernels.gate(gate, torch.ones(5)), torch.nn.functional.silu(gate))
     assert kernels.gate_back(torch.ones(5), gate, torch.ones(5))[0].tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+@needs_c
+def test_a_norm_whose_squares_overflow_is_not_a_number():
+    # Zeros, as a plain norm gives, would let a diverged run go on with a gradient of exactly 0.
+    out, _ = kernels.norm(torch.tensor([[1e20, 1.0], [1.0, 1.0]]), torch.ones(2), 1e-5)
+    assert out[0].isnan().all()
+    assert out[1].isfinite().all()

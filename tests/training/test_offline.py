@@ -136,9 +136,9 @@ def test_sft_computes_no_reference(subject, tmp_path):
     assert not (tmp_path / "reference.json").exists()
 
 
-@pytest.mark.parametrize("settings", [{"learning_rate": 1e20, "clip": 1e9, "warmup": 0.0}])
+@pytest.mark.parametrize("settings", [{"learning_rate": 1e6, "clip": 1e9, "warmup": 0.0}])
 def test_divergence_names_the_step_and_what_to_try(subject, tmp_path, settings):
-    with pytest.raises(TrainingError, match=r"step \d+: .*lower learning_rate \(now 1e\+20\).*step-0"):
+    with pytest.raises(TrainingError, match=r"step \d+: .*lower learning_rate \(now 1e\+06\).*step-0"):
         run(subject(), tmp_path, lora=False, every=1, epochs=20, **settings)
 
 

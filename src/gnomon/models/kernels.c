@@ -51,7 +51,8 @@ INLINE float exponential(float x) {
   return x < -87.0f ? 0.0f : x > 88.0f ? INFINITY : y;
 }
 
-/* y = x * r * w with r = (mean(x^2) + eps)^-1/2, which is kept for the way back. */
+/* y = x * r * w with r = (mean(x^2) + eps)^-1/2, which is kept for the way back. Squares that overflow would silently give
+   zeros, here and in the gradient: they give no number instead, so that the run stops. */
 void norm(const T *x, const T *w, float eps, int64_t n, int64_t d, T *y, float *r, int threads) {
 #pragma omp parallel for num_threads(threads)
   for (int64_t i = 0; i < n; i++) {
@@ -60,7 +61,7 @@ void norm(const T *x, const T *w, float eps, int64_t n, int64_t d, T *y, float *
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < d; j++) sum += up(row[j]) * up(row[j]);
-    float scale = r[i] = 1.0f / sqrtf(sum / (float)d + eps);
+    float scale = r[i] = isfinite(sum) ? 1.0f / sqrtf(sum / (float)d + eps) : NAN;
 #pragma omp simd
     for (int64_t j = 0; j < d; j++) out[j] = down(up(row[j]) * scale * up(w[j]));
   }

@@ -105,7 +105,7 @@ def generate(asked: dict) -> dict:
             tokenizer.apply_chat_template(r["prompt"], tokenize=False, add_generation_prompt=True) for r in pairs()
         ]
         batch = tokenizer(texts[:size], return_tensors="pt", padding=True, add_special_tokens=False)
-        for cache in ("dynamic", "static"):
+        for cache in asked["caches"]:
             settings = {"cache_implementation": "static"} if cache == "static" else {}
             new, walls = asked["new"], []
             length = {"max_new_tokens": new, "min_new_tokens": new, "pad_token_id": tokenizer.pad_token_id}

@@ -48,7 +48,7 @@ def _download(name: str, revision: str) -> Path:
         return Path(huggingface_hub.snapshot_download(name, revision=revision or None, allow_patterns=list(WANTED)))
     except GatedRepoError as error:
         raise ModelError(
-            f"{name} asks for consent: accept its terms on huggingface.co, then `hf auth login`"
+            f"{name} asks for consent: accept its terms on its page there, then `hf auth login`"
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(f"there is no model '{name}' on the hub, or it is private; check the spelling") from error

@@ -98,7 +98,7 @@ def _remote(source: str, split: str) -> list[Shard]:
     try:
         about = huggingface_hub.HfApi().dataset_info(name, revision=revision or None, timeout=hub.SECONDS)
     except GatedRepoError as error:
-        raise DataError(f"{name} asks for consent: accept its terms on huggingface.co, then `hf auth login`") from error
+        raise DataError(f"{name} asks for consent: accept its terms on its page there, then `hf auth login`") from error
     except RepositoryNotFoundError as error:
         raise DataError(f"there is no data set '{name}' on the hub, or it is private; check the spelling") from error
     except (HfHubHTTPError, HFValidationError, OSError) as error:

@@ -78,7 +78,7 @@ def recorded(run: Run, *, loss: Any, loop: Any, state: State, about: Json, paren
 
 @contextmanager
 def trainable(run: Run) -> Iterator[tuple[LocalModel, Adapter | None]]:
-    """The start, ready to be trained: with an adapter inside, or as a copy of all its weights in float32."""
+    """The start, ready to be trained: with an adapter inside, or as a copy whose weights may all move."""
     start = local(run)
     if run.settings.weights == "full":
         yield replace(start, model=copy.deepcopy(start.model)), None

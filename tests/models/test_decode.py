@@ -18,10 +18,11 @@ from hypothesis import strategies as st  # noqa: E402
 from transformers import TopPLogitsWarper  # noqa: E402
 
 from gnomon.core.protocols import Sampling  # noqa: E402
-from gnomon.models import decode, decode_library  # noqa: E402
+from gnomon.models import adapters, decode, decode_library, logprobs  # noqa: E402
 from gnomon.models import generate as decoding  # noqa: E402
 from gnomon.models.decode import BLOCK, Session, plan  # noqa: E402
 from gnomon.models.decode_library import Unfit  # noqa: E402
+from gnomon.models.packing import pack  # noqa: E402
 from gnomon.models.sampling import streams  # noqa: E402
 
 SIZES = {
@@ -235,6 +236,27 @@ def test_a_merged_adapter_is_served_and_one_that_is_on_is_not() -> None:
         session.first([])
         session.next(range(3), [p[-1] for p in asked], [])
         torch.testing.assert_close(session.logits[:3], want, rtol=2e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_model_that_has_been_trained_on_is_decoded_as_before(dtype: Any) -> None:
+    """Else a run that was cut after training would say something else than one that was not."""
+    model, packed = tiny(dtype=dtype), pack([[1, 2, 3]] * 2, [[4, 5], [6]])
+    said = drawn(model)
+    logprobs.token_logp(model, packed)
+    adapter = adapters.attach(model)
+    (logprobs.token_logp(model, packed) ** 2).sum().backward()
+    adapters.detach(adapter)
+    assert decoding.engine(model) == decoding.Engine("fused", "")
+    assert drawn(model) == said
+
+
+def drawn(model: Any) -> list[list[int]]:
+    prompts = [[i, i + 1, 9, 8] for i in range(20)]
+    rows, sampling = streams([str(p) for p in prompts], seed=0), Sampling(temperature=1.0, max_new_tokens=8)
+    return decoding.generate(
+        model, prompts=prompts, streams=rows, sampling=sampling, stop_tokens=set(), batch_tokens=10**6
+    )
 
 
 def test_what_it_does_not_compute_is_refused_with_a_reason() -> None:

@@ -21,6 +21,7 @@ from torch import nn
 
 from gnomon.core.protocols import Sampling
 from gnomon.models import decode_library as c
+from gnomon.models import fused
 from gnomon.models.decode_library import Unfit
 from gnomon.models.prefix import bare
 
@@ -153,9 +154,8 @@ def _check(inner: Any, length: int) -> None:
     if any(size % MULTIPLE for size in sizes) or D % BLOCK or D > LARGEST:
         raise Unfit(f"sizes {sizes} that are not multiples of {MULTIPLE}, or heads of {D}")
     for module in inner.modules():
-        if not hasattr(module, "base_layer") and (
-            "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
-        ):
+        changed = "forward" in vars(module) and not fused.replaced(module)
+        if not hasattr(module, "base_layer") and (changed or module._forward_hooks or module._forward_pre_hooks):
             raise Unfit(f"a {type(module).__name__} whose forward pass is changed or watched")
 
 

@@ -40,6 +40,11 @@ def install(model: Any) -> None:
             module.forward = functools.partial(_run, model.config, module, forward)
 
 
+def replaced(module: nn.Module) -> bool:
+    """Whether the forward pass that stands on a module is a replacement from here, which acts in training alone."""
+    return getattr(vars(module).get("forward"), "func", None) is _run
+
+
 def _run(config: Any, module: nn.Module, forward: Callable[..., Any], *given: Any, **named: Any) -> Any:
     """The replacement where it is meant, the module's own forward everywhere else."""
     x = given[0] if given else named["hidden_states"]

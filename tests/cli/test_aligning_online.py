@@ -1,8 +1,11 @@
 """Settings and rewards of methods that sample."""
 
+from pathlib import Path
+
 import pytest
 
-from gnomon.cli.aligning_online import judge_of, loop_settings
+from gnomon.cli import aligning
+from gnomon.cli.aligning_online import judge_of, loop_settings, sampler, trained
 from gnomon.cli.stages import EVERY_KIND
 from gnomon.core import plugin
 from gnomon.core.errors import SettingsError
@@ -16,6 +19,22 @@ def test_the_paper_speaks_before_the_run_and_the_user_last(begin: Begin) -> None
     assert (loop.staleness, loop.steps) == (2, 7)
     with pytest.raises(SettingsError, match="has no setting 'stalenes'"):
         loop_settings(begin("loop.stalenes=2"), loss)
+
+
+def test_replies_may_come_from_elsewhere(begin: Begin, parrot: Path) -> None:
+    assert sampler(begin()) is None
+    run = begin("method=rloo", f"sampler=scripted:{parrot}", "loop.prompts=4", "loop.group=2", "steps=2")
+    _, state = trained(run, plugin.build("loss", "rloo"))
+    assert len(state.log) == 2
+
+
+def test_a_reward_model_takes_the_place_of_the_proxies(begin: Begin) -> None:
+    run = begin("method=reward")
+    aligning.judge_trained(run)
+    rated = begin("method=rloo", f"reward_model={run.folder / 'reward_model'}", "loop.prompts=2", "loop.group=2")
+    record, state = aligning.trained(rated)
+    assert len(state.log) == 4
+    assert rated.ledger.payload(record)["reward"] != "the charter's proxies"
 
 
 def test_norms_are_judged_beside_the_reward_and_never_in_it(begin: Begin) -> None:

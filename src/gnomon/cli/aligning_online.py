@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gnomon.cli.checkpoints import alone, numbers, recorded, trainable
+from gnomon.cli.environment import environment
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, sources
 from gnomon.core import settings as core_settings
-from gnomon.core.protocols import Dimension
+from gnomon.core.protocols import Dimension, Model
 from gnomon.core.types import Case, Json, Record, Transcript
 from gnomon.models import reward_model
+from gnomon.models.load import load as load_model
 from gnomon.scoring import judge as scoring
 from gnomon.training import online
 from gnomon.training.batches import OnlineLoss
@@ -40,11 +42,21 @@ def trained(run: Run, loss: OnlineLoss) -> tuple[Record, State]:
             settings=loop,
             folder=run.folder / "work" / "training",
             judged_by=[run.loaded.digest, reward],
+            sampler=sampler(run),
+            release=settings.release,
             sink=sink,
         )
     alone()
     about: Json = {"prompts": len(cases), "reward": reward}
     return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=sources(run, "before")), state
+
+
+def sampler(run: Run) -> Model | None:
+    """The server that replies come from; None: the live weights."""
+    if not run.settings.sampler:
+        return None
+    here = environment()
+    return load_model(run.settings.sampler, cache=here.home, api_key=here.token, remote=run.settings.remote)
 
 
 def loop_settings(run: Run, loss: OnlineLoss) -> Online:
@@ -68,13 +80,15 @@ def judge_of(run: Run, cases: Sequence[Case], model: Dimension | None) -> Judge:
 
     def decide(replies: Sequence[Transcript]) -> list[Judged]:
         asked = [(by_prompt[Transcript(r.messages[:-1], r.expect).id], [r]) for r in replies]
-        found = []
-        for case, (one,) in judged(charter, asked):
-            reward = one.helpful if case.kind == "lookalike" else one.proxy
-            if model is not None:
-                reward = scoring.score(model, one.reply).value
-            reason = "" if reward is not None else "no proxy could score this reply"
-            found.append(Judged(reward=reward, broken=one.breached, reason=reason))
-        return found
+        seen = judged(charter, asked)
+        if model is None:
+            rewards = [one.helpful if case.kind == "lookalike" else one.proxy for case, (one,) in seen]
+        else:
+            rewards = [score.value for score in scoring.scores(model, replies)]
+        reason = "no proxy could score this reply" if model is None else "the reward model could not score this reply"
+        return [
+            Judged(reward=reward, broken=one.breached, reason="" if reward is not None else reason)
+            for reward, (_, (one,)) in zip(rewards, seen, strict=True)
+        ]
 
     return decide

@@ -40,6 +40,11 @@ class RunSettings:
     """Rows that are measured on elsewhere: what leaks from them into `data` is not learned from."""
     reward_model: str = ""
     """For methods that sample: the folder of a reward model, instead of the charter's proxies."""
+    sampler: str = ""
+    """For methods that sample: where replies come from, as --model writes it (http://host/v1#name), instead of the
+    live weights; what it serves must be kept near them by whoever runs it."""
+    release: tuple[str, ...] = ()
+    """With loop.norms=latch: ids of suspended prompts that a person lets be sampled again."""
     track: tuple[str, ...] = ()
     """Where a training's numbers go beside RUN/work/metrics: tensorboard, trackio or wandb (offline)."""
     weights: Literal["lora", "full"] = "lora"

@@ -31,7 +31,7 @@ format: $(VENV)/dev  ## rewrite the sources in the house format
 	$(VENV)/bin/ruff check --fix .
 
 experiments: $(VENV)/dev .peers/trl/made  ## the long experiments and the slow tests (hours); results into docs/experiments
-	$(PY) -m pytest -m slow -x -q
+	$(PY) -m pytest -m slow -x -q -o timeout=0
 	mkdir -p docs/experiments
 	for file in experiments/*.py; do echo "== $$file"; $(PY) $$file; done
 

@@ -1,13 +1,12 @@
 """`gnomon align` writes a model that loads and answers."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import STARTER, Gnomon, variables
+from tests.torchrun import torchrun
 
 FEW = "cases_per_target=4 steps=4 pairs_per_step=4 checkpoint_every=2 max_new_tokens=8"
 
@@ -42,11 +41,7 @@ def test_two_processes_make_the_same_model_as_one(gnomon: Gnomon, tiny: Path, tm
     arguments = ["align", STARTER, "--model", tiny, "--json", *few]
     alone = gnomon(*arguments, "--out", "one")
     assert alone.returncode == 0, alone.stderr[-3000:]
-    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "gnomon"]
-    ran = subprocess.run(
-        [*program, *map(str, arguments), "--out", "two"],
-        cwd=tmp_path, env=variables(tmp_path), capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+    ran = torchrun("-m", "gnomon", *arguments, "--out", "two", cwd=tmp_path, env=variables(tmp_path))
     assert ran.returncode == 0, ran.stderr[-3000:]
     logs = [[row["loss"] for row in json.loads(out)["log"]] for out in (alone.stdout, ran.stdout)]
     assert logs[1] == pytest.approx(logs[0], rel=1e-5)

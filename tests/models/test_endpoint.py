@@ -49,12 +49,12 @@ def serving(answer: Answer) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         address.append(runner.addresses[0][1])
-        ready.set()
         return runner
 
     def work() -> None:
         asyncio.set_event_loop(loop)
         runner = loop.run_until_complete(start())
+        loop.call_soon(ready.set)  # not before the loop runs for good: a stop that comes earlier would be lost
         loop.run_forever()
         loop.run_until_complete(runner.cleanup())
         loop.close()

@@ -181,18 +181,19 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
 
 PROGRAM = """
-import resource, sys
+import sys
 from gnomon.training.data import read
+from gnomon.training.progress import peak_memory
 next(iter(read(sys.argv[1])))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 rows = sum(1 for _ in read(sys.argv[1]))
-print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(rows, (peak_memory() - before) // 1024)
 """
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
 def test_the_process_does_not_grow_with_the_file(tmp_path, kind):
-    """Resident memory, so that Arrow's own counts too: 64 MiB of text are read within 24 MiB more than one row."""
+    """Resident memory, so that Arrow's own counts too: 64 MiB of text are read within 40 MiB more than one row."""
     path = big(tmp_path / "a.jsonl", 64)
     if kind == "parquet":
         made = tmp_path / "a.parquet"
@@ -209,7 +210,7 @@ def test_the_process_does_not_grow_with_the_file(tmp_path, kind):
     assert done.returncode == 0, done.stderr
     rows, grown = map(int, done.stdout.split())
     assert rows == 64 * 1024
-    assert grown < 24 * 1024, f"grew by {grown} KiB"
+    assert grown < 40 * 1024, f"grew by {grown} KiB"
 
 
 @pytest.mark.skipif(not HH.is_file(), reason="needs ../shared/data")

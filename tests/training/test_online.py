@@ -23,6 +23,7 @@ from gnomon.training.losses.rloo import RLOO  # noqa: E402
 from gnomon.training.losses.vespo import VESPO  # noqa: E402
 from gnomon.training.online import train  # noqa: E402
 from gnomon.training.online_schedule import Online  # noqa: E402
+from tests.torchrun import torchrun  # noqa: E402
 from tests.training import tiny  # noqa: E402
 from tests.training.test_checkpoint import files, losses  # noqa: E402
 from tests.training.test_offline import Numbers  # noqa: E402
@@ -275,16 +276,10 @@ def test_a_killed_run_goes_on_with_identical_losses_and_files(tmp_path, killed, 
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
-def several(folder, weights):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(SCRIPT)]
-    folder.mkdir()
-    return subprocess.run([*command, str(folder), weights], capture_output=True, text=True, timeout=300)
-
-
 @pytest.mark.slow
 def test_two_processes_share_sampling_and_training_and_give_the_losses_of_one(tmp_path, killed):
     assert killed(tmp_path / "one") == 0
-    done = several(tmp_path / "two", "lora")
+    done = torchrun(SCRIPT, tmp_path / "two", "lora")
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = ({s: float(*v) for s, v in losses(tmp_path / name).items()} for name in ("one", "two"))
     assert sorted(two) == list(range(1, 14)), "one process reports"
@@ -294,4 +289,4 @@ def test_two_processes_share_sampling_and_training_and_give_the_losses_of_one(tm
 
 @pytest.mark.slow
 def test_all_weights_in_pieces_cannot_be_sampled_from(tmp_path):
-    assert "train an adapter" in several(tmp_path / "full", "full").stderr
+    assert "train an adapter" in torchrun(SCRIPT, tmp_path / "full", "full").stderr

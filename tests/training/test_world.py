@@ -1,6 +1,4 @@
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file  # noqa: E402
 
 from gnomon.training import world  # noqa: E402
+from tests.torchrun import torchrun  # noqa: E402
 
 from . import several  # noqa: E402
 
@@ -19,10 +18,9 @@ SCRIPT = Path(several.__file__)
 EXACT = ("sft", "whole", "lora", "head", "lora+head", "dpo")
 
 
-def torchrun(folder, *cases):
-    """Run cases on two processes; returns how it ended and what was said."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(SCRIPT)]
-    done = subprocess.run([*command, str(folder), *cases], capture_output=True, text=True, timeout=300)
+def on_two_processes(folder, *cases):
+    """Returns how it ended and what was said."""
+    done = torchrun(SCRIPT, folder, *cases)
     return done.returncode, done.stderr[-3000:]
 
 
@@ -54,7 +52,7 @@ def runs(tmp_path_factory):
     for name in several.CASES:
         several.run(one, name)
     others = [name for name in several.CASES if name != "dpo"]
-    code, said = torchrun(two, *others, "dpo:5")
+    code, said = on_two_processes(two, *others, "dpo:5")
     assert code == 1, said
     assert "Signal 9" in said, said
     return one, two
@@ -81,7 +79,7 @@ def test_a_killed_run_goes_on_with_as_many_processes_or_fewer_or_more(runs, tmp_
         shutil.copytree(two / "dpo", tmp_path / place / "dpo")
     with pytest.raises(KeyboardInterrupt):
         several.run(tmp_path / "both", "bfloat16", kill_at=-5)
-    code, said = torchrun(tmp_path / "both", "dpo", "bfloat16")
+    code, said = on_two_processes(tmp_path / "both", "dpo", "bfloat16")
     assert code == 0, said
     assert_same(one, tmp_path / "both", "dpo")
     assert losses(one, "bfloat16") == pytest.approx(losses(tmp_path / "both", "bfloat16"), rel=1e-2)

@@ -7,10 +7,13 @@ Units: seconds; GiB (2^30 bytes); tokens are those that the model computes: no p
 import resource
 import sys
 import time
+from pathlib import Path
 
 import torch
 
 from gnomon.core.protocols import Sink
+
+STATUS = Path("/proc/self/status")
 
 
 class Pace:
@@ -36,5 +39,7 @@ def peak_memory() -> int:
     """Most bytes that this process has held: of the accelerator's memory if it uses one, else of main memory."""
     if torch.cuda.is_available() and torch.cuda.memory_allocated():
         return int(torch.cuda.max_memory_allocated())
+    if STATUS.exists():  # where it does, `getrusage` starts at the peak of the process that started this one
+        return int(STATUS.read_text().split("VmHWM:")[1].split()[0]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -53,6 +53,9 @@ def join() -> World:
 def leave() -> None:
     """Part from the other processes, when all work is done."""
     if dist.is_initialized():
+        # gloo's threads let go of the last tensors after their work is reported as done, and need the interpreter
+        # for it: gone by then, they would abort a process that has succeeded. Waiting here gives it to them.
+        dist.barrier()
         dist.destroy_process_group()
 
 

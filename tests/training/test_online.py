@@ -288,5 +288,10 @@ def test_two_processes_share_sampling_and_training_and_give_the_losses_of_one(tm
 
 
 @pytest.mark.slow
-def test_all_weights_in_pieces_cannot_be_sampled_from(tmp_path):
-    assert "train an adapter" in torchrun(SCRIPT, tmp_path / "full", "full").stderr
+def test_all_weights_in_pieces_are_sampled_from_as_if_they_were_whole(tmp_path, killed):
+    assert killed(tmp_path / "one", weights="full") == 0
+    done = torchrun(SCRIPT, tmp_path / "two", "full")
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, two = ({s: float(*v) for s, v in losses(tmp_path / name).items()} for name in ("one", "two"))
+    assert [two[s] for s in range(1, 5)] == pytest.approx([one[s] for s in range(1, 5)], abs=1e-4)
+    assert sorted(two) == list(range(1, 14))

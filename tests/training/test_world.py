@@ -1,3 +1,4 @@
+import copy
 import shutil
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def test_a_killed_run_goes_on_with_as_many_processes_or_fewer_or_more(runs, tmp_
     assert losses(one, "bfloat16") == pytest.approx(losses(tmp_path / "both", "bfloat16"), rel=1e-2)
     several.run(tmp_path / "fewer", "dpo")
     assert_same(one, tmp_path / "fewer", "dpo")
+
+
+def test_a_copy_follows_the_model_in_its_own_type():
+    model = torch.nn.Linear(3, 2)
+    copied = copy.deepcopy(model).to(torch.bfloat16)
+    with torch.no_grad():
+        model.weight += 1
+    world.refresh(model, model)
+    world.refresh(copied, model)
+    assert copied.weight.dtype == torch.bfloat16
+    assert torch.equal(copied.weight, model.weight.to(torch.bfloat16))
 
 
 def test_alone_there_is_nothing_to_gather():

@@ -66,6 +66,9 @@ def train(
     sink = sink if sink is not None and world.current().leads else Quiet()
     asked = rollouts.encode(subject, prompts, most=settings.max_new_tokens)
     model, reference = subject.model.eval(), _reference(subject.model, adapter, loss, settings)
+    # Several processes will hold their own weights in pieces; whole ones to sample from are a copy.
+    at_hand = adapter is not None or sampler is not None or world.current().size == 1
+    drawn_from = subject if at_hand else replace(subject, model=_copied(model, settings))
     with _critic(model, loss, settings) as measure:
         optimizer = prepare(model, adapter, precision=settings.precision, weight_decay=settings.weight_decay)
         run = _run(subject, adapter, asked, loss, settings, judged_by, sampler)
@@ -76,9 +79,10 @@ def train(
         while state.step < settings.steps:
             began, before = time.perf_counter(), state.step
             with checks.memory(settings, state):
+                world.refresh(drawn_from.model, model)
                 gathered, progress = gather(
                     progress,
-                    subject=subject,
+                    subject=drawn_from,
                     adapter=adapter,
                     prompts=asked,
                     judge=judge,
@@ -140,10 +144,6 @@ def _check(loss: OnlineLoss, settings: Online, adapter: Adapter | None) -> None:
         raise SettingsError(f"{name} compares rollouts of one prompt: group must be at least 2, not {settings.group}")
     if estimate == "gae" and settings.dynamic_sampling:
         raise SettingsError(f"{name} has a critic and compares no groups; set dynamic_sampling to 0")
-    if adapter is None and world.current().size > 1:
-        raise SettingsError(
-            "several processes hold all weights in pieces, which can't be sampled from; train an adapter"
-        )
 
 
 def _reference(model: Any, adapter: Adapter | None, loss: OnlineLoss, settings: Online) -> minibatches.Outputs | None:
@@ -152,14 +152,19 @@ def _reference(model: Any, adapter: Adapter | None, loss: OnlineLoss, settings: 
         return None
     measure = partial(logprobs.token_logp, temperature=settings.temperature)
     if adapter is None:
-        kind = getattr(torch, settings.precision) if settings.precision else model.dtype
-        return partial(_outputs, copy.deepcopy(model).to(kind).requires_grad_(False), measure)
+        return partial(_outputs, _copied(model, settings), measure)
 
     def switched_off(packs: Sequence[Packed]) -> Tensor:
         with adapters.reference(adapter):
             return _outputs(model, measure, packs)
 
     return switched_off
+
+
+def _copied(model: Any, settings: Online) -> Any:
+    """All weights once more, as they compute, and never trained."""
+    kind = getattr(torch, settings.precision) if settings.precision else model.dtype
+    return copy.deepcopy(model).to(kind).requires_grad_(False)
 
 
 @contextlib.contextmanager

@@ -191,6 +191,16 @@ def weights(model: Any, named: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
+def refresh(copied: Any, model: Any) -> None:
+    """Bring a copy of a model, whole on every process, to the model's weights; nothing if it is the model itself."""
+    if copied is model:
+        return
+    now = dict(model.named_parameters())
+    for name, parameter in copied.named_parameters():
+        parameter.copy_(now[name].full_tensor() if isinstance(now[name], DTensor) else now[name])
+
+
+@torch.no_grad()
 def fill(target: Tensor, source: Tensor) -> None:
     """Copy a whole tensor into another; of one in pieces each process takes its own."""
     if isinstance(target, DTensor):

@@ -1,0 +1,188 @@
+"""What one value costs another: a preference's gold against a norm's rate of breaches, and preferences in conflict.
+
+Nothing is averaged over norms or preferences: each pair has its own picture. Which point to take, `stop` decides.
+Source: Pareto dominance; cluster bootstrap, whole clusters drawn with replacement (Cameron, Gelbach, Miller 2008).
+Shapes: `P` points of one curve, `C` cases, `D` draws; NaN where a case was not measured at a point.
+Units: gold in its own unit, rates are shares; confidence holds for all comparisons of one call together (Bonferroni).
+Fails: closed; below `LEAST` clusters nothing is called sure, and a point without any measured case is a DataError.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.core.errors import DataError
+from gnomon.core.seeds import stream
+from gnomon.core.types import Estimate
+
+Array = NDArray[np.float64]
+LEAST = 6
+"""Clusters below which a bootstrap calls chance sure: six that agree by chance are rarer than 1 in 50, five are not."""
+AT_ONCE = 4_000_000
+"""Weights that are held at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """The cases behind the points of a curve."""
+
+    cases: tuple[str, ...]
+    clusters_C: tuple[str, ...]
+    value_PC: Array
+    """NaN where a case was not measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One point between a preference and a norm."""
+
+    label: str
+    gold: Estimate
+    rate: Estimate
+    dominated: Literal["no", "perhaps", "surely"]
+    """surely: another point has more gold and fewer breaches, beyond chance. perhaps: by the estimates alone."""
+    by: tuple[str, ...]
+    """The points that dominate it in that way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """One preference rises while another falls, between two points."""
+
+    rises: str
+    falls: str
+    start: str
+    end: str
+    rise: Estimate
+    """Change of the one, paired by case."""
+    fall: Estimate
+    surely: bool
+    """Whether both intervals exclude zero."""
+    shared: int
+    """Cases that measure both preferences."""
+    examples: tuple[str, ...]
+    """Cases that show it: where both were measured those that rose and fell, else the largest rises, then falls."""
+
+
+def resampled(values: Values, draws: int = 2000, seed: int = 0) -> Array:
+    """Mean of every point in every draw of clusters, [draws x points]: the same draw for all points, so they pair."""
+    names, index = np.unique(np.asarray(values.clusters_C, dtype=str), return_inverse=True)
+    known = ~np.isnan(values.value_PC)
+    if not known.any(axis=1).all():
+        raise DataError("a point has no measured case; leave it out of the comparison")
+    count = len(names)
+    sums = np.stack(
+        [np.bincount(index, np.where(k, v, 0.0), count) for v, k in zip(values.value_PC, known, strict=True)]
+    )
+    sizes = np.stack([np.bincount(index, k, count) for k in known])
+    generator = np.random.default_rng(stream(seed, "frontier"))
+    found = []
+    for begin in range(0, draws, step := max(1, AT_ONCE // count)):
+        weights = generator.multinomial(count, np.full(count, 1 / count), size=min(step, draws - begin)).astype(float)
+        with np.errstate(invalid="ignore"):
+            found.append((weights @ sums.T) / (weights @ sizes.T))
+    return np.concatenate(found)
+
+
+def frontier(
+    *,
+    labels: Sequence[str],
+    golds: Sequence[Estimate],
+    rates: Sequence[Estimate],
+    gold: Values,
+    breaches: Values,
+    confidence: float = 0.95,
+) -> tuple[Place, ...]:
+    """Every point with its two intervals, and which other points dominate it, surely or by the estimates alone."""
+    counts = {len(labels), len(golds), len(rates), len(gold.value_PC), len(breaches.value_PC)}
+    if len(counts) != 1:
+        raise DataError(
+            f"labels, estimates and values name {sorted(counts)} points; give each of them one for each point"
+        )
+    gold_DP, rate_DP = resampled(gold), resampled(breaches)
+    few = min(len(set(gold.clusters_C)), len(set(breaches.clusters_C))) < LEAST
+    # One comparison with each other point; a dominating point has to win in nearly every draw, on both axes at once.
+    need = 1 - (1 - confidence) / max(1, len(labels) - 1)
+    places = []
+    for p, label in enumerate(labels):
+        sure = ((gold_DP > gold_DP[:, [p]]) & (rate_DP < rate_DP[:, [p]])).mean(axis=0) >= need
+        by = [q for q in range(len(labels)) if sure[q] and not few]
+        maybe = [q for q in range(len(labels)) if _dominates(golds[q], rates[q], golds[p], rates[p])]
+        how: Literal["no", "perhaps", "surely"] = "surely" if by else "perhaps" if maybe else "no"
+        named = tuple(labels[q] for q in by or maybe)
+        places.append(Place(label=label, gold=golds[p], rate=rates[p], dominated=how, by=named))
+    return tuple(places)
+
+
+def _dominates(gold: Estimate, rate: Estimate, other_gold: Estimate, other_rate: Estimate) -> bool:
+    """Whether the first is nowhere worse and somewhere better, by the estimates."""
+    better, safer = gold.value - other_gold.value, other_rate.value - rate.value
+    return better >= 0 and safer >= 0 and (better > 0 or safer > 0)
+
+
+def conflicts(
+    *, labels: Sequence[str], golds: Mapping[str, Values], confidence: float = 0.95, examples: int = 3
+) -> tuple[Conflict, ...]:
+    """For each two preferences: the first point at which the one has surely risen from the start and the other fallen.
+
+    Where no point is sure, the last point counts if the estimates say so there.
+    """
+    if len(labels) < 2:
+        return ()
+    looks = len(golds) * (len(labels) - 1)
+    changes = {name: _changes(values, 1 - (1 - confidence) / looks) for name, values in golds.items()}
+    found = []
+    for one, other in permutations(golds, 2):
+        pairs = list(zip(changes[one], changes[other], strict=True))
+        at = next((i for i, (rise, fall) in enumerate(pairs) if rise.low > 0 > fall.high), None)
+        last = len(pairs) - 1
+        rise, fall = pairs[last if at is None else at]
+        if rise.value > 0 > fall.value:
+            point = (last if at is None else at) + 1
+            shared, shown = _examples(golds[one], golds[other], point, examples)
+            found.append(
+                Conflict(
+                    rises=one, falls=other, start=labels[0], end=labels[point], rise=rise, fall=fall,
+                    surely=at is not None, shared=shared, examples=shown,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _changes(values: Values, confidence: float) -> list[Estimate]:
+    """Change from the first point to every later one, over the cases that both have."""
+    start_C = values.value_PC[0]
+    change = Values(
+        cases=values.cases, clusters_C=values.clusters_C, value_PC=np.atleast_2d(values.value_PC[1:] - start_C)
+    )
+    mean_DP, clusters = resampled(change), len(set(values.clusters_C))
+    method = f"paired cluster bootstrap, {clusters} clusters, {len(mean_DP)} draws"
+    found = []
+    for row_C, mean_D in zip(change.value_PC, mean_DP.T, strict=True):
+        value, n = float(np.nanmean(row_C)), int((~np.isnan(row_C)).sum())
+        low, high = np.nanquantile(mean_D, [(1 - confidence) / 2, (1 + confidence) / 2])
+        if clusters < LEAST:
+            low, high, method = np.nanmin(row_C), np.nanmax(row_C), f"{clusters} clusters: lowest and highest case"
+        low, high = min(float(low), value), max(float(high), value)
+        found.append(Estimate(value=value, low=low, high=high, n=n, unit="gold", method=method, confidence=confidence))
+    return found
+
+
+def _examples(one: Values, other: Values, point: int, most: int) -> tuple[int, tuple[str, ...]]:
+    """How many cases measure both, and those that show the conflict best."""
+    rise, fall = (dict(_moves(v, point)) for v in (one, other))
+    shared = [c for c in rise if c in fall]
+    if both := [c for c in shared if rise[c] > 0 > fall[c]]:
+        return len(shared), tuple(sorted(both, key=lambda c: (-min(rise[c], -fall[c]), c))[:most])
+    up = sorted((c for c in rise if rise[c] > 0), key=lambda c: (-rise[c], c))[:most]
+    down = sorted((c for c in fall if fall[c] < 0), key=lambda c: (fall[c], c))[:most]
+    return len(shared), (*up, *down)
+
+
+def _moves(values: Values, point: int) -> list[tuple[str, float]]:
+    change_C = values.value_PC[point] - values.value_PC[0]
+    return [(c, float(d)) for c, d in zip(values.cases, change_C, strict=True) if not np.isnan(d)]

@@ -66,9 +66,7 @@ def train(
     sink = sink if sink is not None and world.current().leads else Quiet()
     asked = rollouts.encode(subject, prompts, most=settings.max_new_tokens)
     model, reference = subject.model.eval(), _reference(subject.model, adapter, loss, settings)
-    # Several processes will hold their own weights in pieces; whole ones to sample from are a copy.
-    at_hand = adapter is not None or sampler is not None or world.current().size == 1
-    drawn_from = subject if at_hand else replace(subject, model=_copied(model, settings))
+    drawn_from = _source(subject, adapter, sampler, settings)
     with _critic(model, loss, settings) as measure:
         optimizer = prepare(model, adapter, precision=settings.precision, weight_decay=settings.weight_decay)
         run = _run(subject, adapter, asked, loss, settings, judged_by, sampler)
@@ -124,6 +122,12 @@ def train(
                 state = checkpoint.save(folder, state=state, model=model, adapter=adapter, optimizer=optimizer)
             _speed(sink, gathered, state.step, time.perf_counter() - began)
     return state
+
+
+def _source(subject: LocalModel, adapter: Adapter | None, sampler: Model | None, settings: Online) -> LocalModel:
+    """The model that replies are drawn from: several processes will hold their own weights in pieces, so a copy."""
+    at_hand = adapter is not None or sampler is not None or world.current().size == 1
+    return subject if at_hand else replace(subject, model=_copied(subject.model, settings))
 
 
 def _gradient(

@@ -1,6 +1,7 @@
 """Several reward models as one Dimension: their standardised rewards combined by a rule that may be pessimistic.
 
-Each member costs a pass; `training/warm` averages weights instead. It trains nothing and knows no reward but these.
+Each member costs a pass; `training/warm` averages weights instead. It trains nothing and knows no reward but these;
+the formulas are in `core/aggregates`.
 Source: Coste et al. 2310.02743, section 3: mean, worst-case (WCO), uncertainty-weighted (UWO).
 Departs: rewards are standardised member by member before they are combined, as their scales differ.
 Shapes: `M` members, `B` replies. Units: standard deviations of a member's rewards.
@@ -14,6 +15,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from gnomon.core import aggregates
 from gnomon.core.canonical import digest
 from gnomon.core.errors import SettingsError
 from gnomon.core.protocols import Direction
@@ -73,8 +75,7 @@ def combine(reward_MB: Tensor, rule: Rule, strength: float) -> Tensor:
     1.5
     """
     if rule == "worst_case":
-        return reward_MB.amin(dim=0)
-    mean_B = reward_MB.mean(dim=0)
+        return aggregates.worst_case(reward_MB)
     if rule == "mean":
-        return mean_B
-    return mean_B - strength * (reward_MB - mean_B).square().mean(dim=0)
+        return aggregates.mean(reward_MB)
+    return aggregates.uncertainty_weighted(reward_MB, strength)

@@ -1,0 +1,268 @@
+"""The forms of Gao et al. fitted to gold against distance: a peak with its interval, or why none is named.
+
+It foretells nothing beyond 1.3 times the furthest distance seen, and no form foresees a sparse exploit: see `sparse`.
+Source: Gao et al. 2210.10760: best-of-n R = d (a - b d), RL R = d (a - b log d); the peaks follow from calculus.
+Departs: the runs test of Wald and Wolfowitz (1940) takes its distribution from the bootstrap, because points that share
+cases are not independent. Above 4096 clusters the draws are over 4096 random groups of clusters: the same variance.
+Shapes: P points, C cases, K clusters, D draws. Units: d in sqrt(nats), gold in its own unit counted from the start.
+Fails: closed; without a start, three distances beyond it and two clusters there is no fit: DataError.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gnomon.core.errors import DataError, SettingsError, choices
+from gnomon.core.seeds import stream
+from gnomon.core.stats import wilson
+from gnomon.core.types import Estimate
+
+Form = Literal["best_of_n", "rl"]
+Floats = NDArray[np.float64]
+
+REACH = 1.3
+POINTS, CLUSTERS, GROUPS = 4, 20, 4096
+"""Fewest distances and clusters for a peak to be named; most groups that are drawn from."""
+UNITS = {"best_of_n": ("gold/sqrt(nats)", "gold/nats"), "rl": ("gold/sqrt(nats)", "gold/sqrt(nats)")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """Whether what the form leaves over is more than noise."""
+
+    rmse: Estimate
+    """Error at points that were left out one at a time; the ends are the least and the largest of them."""
+    expected: Estimate
+    """What noise alone would make of it, were the form true."""
+    rmse_p: Estimate
+    """Share of draws of noise alone with an error as large."""
+    runs_p: Estimate
+    """Share of draws of noise alone whose residuals change sign as seldom."""
+    fits: bool
+    reason: str
+    """Why not; empty if it fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A form, its two coefficients, and the peak if the data carry one."""
+
+    form: Form
+    a: Estimate
+    b: Estimate
+    peak: Estimate | None
+    """Distance at which the form is highest, sqrt(nats)."""
+    gold_at_peak: Estimate | None
+    reason: str
+    """Why no peak is named; empty if one is."""
+    misfit: Misfit
+    furthest: float
+    """Largest distance seen."""
+    reach: float
+    """1.3 times that: nothing is said beyond."""
+    covariance: tuple[float, float, float]
+    """Of the coefficients over the draws: var a, cov(a, b), var b."""
+
+
+def terms(form: Form, distance_P: Sequence[float] | Floats) -> Floats:
+    """What a and b are multiplied with: d and -d^2, or d and -d log d; [P, 2].
+
+    >>> terms("best_of_n", [0.0, 2.0]).tolist()
+    [[0.0, -0.0], [2.0, -4.0]]
+    """
+    d = np.asarray(distance_P, dtype=float)
+    if form == "best_of_n":
+        return np.stack([d, -d * d], axis=-1)
+    if form == "rl":
+        return np.stack([d, -d * np.log(np.where(d > 0, d, 1.0))], axis=-1)
+    raise SettingsError(f"no form is called {form!r}: {choices(str(form), UNITS)}")
+
+
+def fit(
+    *,
+    distance_P: Sequence[float],
+    gold_PC: NDArray[Any],
+    clusters_C: Sequence[str],
+    form: Form,
+    confidence: float = 0.9,
+    draws: int = 1000,
+    seed: int = 0,
+) -> Fit:
+    """Least squares over the points, each weighted by its cases, with a bootstrap over clusters of cases.
+
+    The first point at distance 0 is the start. A case counts at a point if its gold is known there and at the start
+    (NaN: not measured); what is fitted is the mean difference between the two.
+    """
+    if not 0 < confidence < 1 or draws < 1:
+        raise SettingsError(f"confidence {confidence}, draws {draws}; write a share between 0 and 1, and 1 or more")
+    d_P, sums_PK, counts_PK, cases = _paired(distance_P, gold_PC, clusters_C, seed)
+    x_P2, weight_P = terms(form, d_P), counts_PK.sum(axis=1)
+    solve_2P = np.linalg.solve((x_P2.T * weight_P) @ x_P2, x_P2.T * weight_P)
+    mean_P = sums_PK.sum(axis=1) / weight_P
+    mean_DP = _drawn(sums_PK, counts_PK, mean_P, draws, seed)
+    misfit = _check(x_P2, solve_2P, mean_P, mean_DP, cases, confidence)
+    a, b = (float(v) for v in solve_2P @ mean_P)
+    a_D, b_D = solve_2P @ mean_DP.T
+    method = f"least squares, {form}; cluster bootstrap, {sums_PK.shape[1]} clusters, {draws} draws"
+
+    def estimate(value: float, value_D: Floats, unit: str) -> Estimate:
+        return _estimate(value, value_D, cases, unit, method, confidence)
+
+    slope, bend = (estimate(v, v_D, u) for v, v_D, u in zip((a, b), (a_D, b_D), UNITS[form], strict=True))
+    furthest = float(d_P.max())
+    top_D, top = _peak(form, a_D, b_D), float(_peak(form, np.array([a]), np.array([b]))[0])
+    peak = estimate(top, top_D, "sqrt(nats)")
+    reason = _refusal(len(set(d_P.tolist())), sums_PK.shape[1], misfit, bend, peak, furthest)
+    height = None
+    if not reason:
+        gold_D = (terms(form, np.where(np.isfinite(top_D), top_D, 0.0)) * np.stack([a_D, b_D], axis=-1)).sum(axis=-1)
+        gold_D = np.where(np.isfinite(top_D), gold_D, np.inf)
+        height = estimate(float(terms(form, [top])[0] @ (a, b)), gold_D, "gold")
+    spread = np.cov(np.stack([a_D, b_D])) if draws > 1 else np.zeros((2, 2))
+    return Fit(
+        form=form,
+        a=slope,
+        b=bend,
+        peak=None if reason else peak,
+        gold_at_peak=height,
+        reason=reason,
+        misfit=misfit,
+        furthest=furthest,
+        reach=REACH * furthest,
+        covariance=(float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1])),
+    )
+
+
+def predict(fit: Fit, d: float) -> Estimate:
+    """Gold above the start that the form gives at distance `d`; beyond the reach of what was seen a DataError."""
+    if not 0 <= d <= fit.reach:
+        raise DataError(
+            f"distance {d:.3g} is outside 0 to {fit.reach:.3g}, {REACH} times the furthest seen: measure there"
+        )
+    x_2 = terms(fit.form, [d])[0]
+    aa, ab, bb = fit.covariance
+    half = NormalDist().inv_cdf(0.5 + fit.a.confidence / 2) * math.sqrt(
+        max(0.0, float(x_2 @ np.array([[aa, ab], [ab, bb]]) @ x_2))
+    )
+    value = float(x_2 @ (fit.a.value, fit.b.value))
+    method = f"{fit.a.method}; normal interval" + ("" if fit.misfit.fits else "; the form does not fit")
+    return replace(fit.a, value=value, low=value - half, high=value + half, unit="gold", method=method)
+
+
+def _paired(
+    distance_P: Sequence[float], gold_PC: NDArray[Any], clusters_C: Sequence[str], seed: int
+) -> tuple[Floats, Floats, Floats, int]:
+    """Distances beyond the start in rising order, sums and counts of differences in every group, and the cases."""
+    d_P, (points, cases) = np.asarray(distance_P, dtype=float), gold_PC.shape
+    if (points, cases) != (len(d_P), len(clusters_C)):
+        raise DataError(
+            f"gold is {points} x {cases}, with {len(d_P)} distances and {len(clusters_C)} clusters; "
+            "give one distance to each row and one cluster to each column"
+        )
+    if not (np.isfinite(d_P).all() and (d_P >= 0).all()):
+        raise DataError("a distance is negative or not finite; write sqrt(KL) in nats")
+    if not (d_P == 0).any():
+        raise DataError("no point has distance 0; measure the start, as gold is counted from it")
+    if np.isinf(gold_PC).any():
+        raise DataError("a gold is infinite; write NaN where nothing was measured")
+    start_C = gold_PC[int(np.argmin(d_P))]
+    begun = np.flatnonzero(~np.isnan(start_C))
+    names, index_C = np.unique(np.asarray(clusters_C, dtype=str)[begun], return_inverse=True)
+    groups = min(max(len(names), 1), GROUPS)
+    index_C = np.random.default_rng(stream(seed, "groups")).permutation(len(names))[index_C] % groups
+    rows = []
+    for p in np.argsort(d_P, kind="stable"):
+        change_C = gold_PC[p, begun] - start_C[begun]
+        known = ~np.isnan(change_C)
+        if d_P[p] > 0 and known.any():
+            sums_K = np.bincount(index_C[known], weights=change_C[known], minlength=groups)
+            rows.append((d_P[p], sums_K, np.bincount(index_C[known], minlength=groups)))
+    distances = len({d for d, _, _ in rows})
+    if distances < 3 or len(names) < 2:
+        raise DataError(
+            f"gold is known at {distances} distances beyond the start, for {len(names)} clusters of cases; "
+            "a form with two coefficients needs 3 and 2 to be checked"
+        )
+    return np.array([r[0] for r in rows]), np.stack([r[1] for r in rows]), np.stack([r[2] for r in rows]), len(begun)
+
+
+def _drawn(sums_PK: Floats, counts_PK: Floats, mean_P: Floats, draws: int, seed: int) -> Floats:
+    """Means of the points when the groups are drawn again with replacement; [D, P]."""
+    groups = sums_PK.shape[1]
+    times_DK = np.random.default_rng(stream(seed, "bootstrap")).multinomial(groups, np.full(groups, 1 / groups), draws)
+    times_DK = times_DK.astype(float)
+    total_DP, cases_DP = times_DK @ sums_PK.T, times_DK @ counts_PK.T
+    # A draw can miss every case of a point that few cases have; that point then stays as it was seen.
+    return np.where(cases_DP > 0, total_DP / np.maximum(cases_DP, 1), mean_P)
+
+
+def _check(x_P2: Floats, solve_2P: Floats, mean_P: Floats, mean_DP: Floats, cases: int, confidence: float) -> Misfit:
+    """Held-out error and runs of residuals, beside what draws of noise alone make of them."""
+    hat_PP = x_P2 @ solve_2P
+    # Least squares without point p misses it by its residual / (1 - leverage): no refit is needed.
+    left_PP = (np.eye(len(mean_P)) - hat_PP) / (1 - np.diag(hat_PP))[:, None]
+    error_P, noise_DP = left_PP @ mean_P, (mean_DP - mean_P) @ left_PP.T
+    rounding = 1e-9 * float(np.abs(mean_P).max())
+    rmse, noise_D = math.sqrt(float((error_P**2).mean())), np.sqrt((noise_DP**2).mean(axis=1))
+    runs, runs_D = (((e[..., 1:] * e[..., :-1]) > rounding**2).sum(axis=-1) for e in (error_P, noise_DP))
+    draws, share = len(mean_DP), (1 - confidence) / 2
+    rmse_p = wilson(int((noise_D + rounding >= rmse).sum()), draws, confidence, "p")
+    runs_p = wilson(int((runs_D >= runs).sum()), draws, confidence, "p")
+    size_P = np.abs(error_P)
+    found = Estimate(
+        value=rmse,
+        low=float(size_P.min()),
+        high=float(size_P.max()),
+        n=cases,
+        unit="gold",
+        method=f"leave one of {len(mean_P)} points out; least and largest error",
+        confidence=1.0,
+    )
+    usual = math.sqrt(float((noise_D**2).mean()))
+    expected = _estimate(usual, noise_D, cases, "gold", f"cluster bootstrap of noise alone, {draws} draws", confidence)
+    reason = ""
+    if rmse_p.value < share:
+        reason = f"held-out error {rmse:.3g}, where noise alone makes {expected.value:.3g}"
+    elif runs_p.value < share:
+        reason = f"residuals keep their sign in runs that noise alone makes in {runs_p.value:.1%} of draws"
+    return Misfit(rmse=found, expected=expected, rmse_p=rmse_p, runs_p=runs_p, fits=not reason, reason=reason)
+
+
+def _peak(form: Form, a_D: Floats, b_D: Floats) -> Floats:
+    """Where the form is highest; infinite where it never bends down, 0 where gold falls from the start."""
+    bends = b_D > 0
+    safe_D = np.where(bends, b_D, 1.0)
+    with np.errstate(over="ignore"):  # a hair above b = 0 the peak is infinite in all but name
+        top_D = np.maximum(a_D / (2 * safe_D), 0.0) if form == "best_of_n" else np.exp(a_D / safe_D - 1)
+    return np.where(bends, top_D, np.inf)
+
+
+def _refusal(distances: int, clusters: int, misfit: Misfit, bend: Estimate, peak: Estimate, furthest: float) -> str:
+    """Why the data carry no peak; empty if they do."""
+    if distances < POINTS or clusters < CLUSTERS:
+        return (
+            f"too few points: {distances} distances beyond the start and {clusters} clusters of cases; "
+            f"{POINTS} and {CLUSTERS} are needed"
+        )
+    if not misfit.fits:
+        return f"the form does not fit: {misfit.reason}"
+    if bend.low <= 0:
+        return f"the interval covers 'no peak': b is {bend.low:.3g} to {bend.high:.3g}"
+    if peak.high > REACH * furthest:
+        return (
+            f"the peak lies beyond what was seen, or may: its interval ends at {peak.high:.3g} and nothing is said "
+            f"beyond {REACH * furthest:.3g}, {REACH} times the furthest distance"
+        )
+    return ""
+
+
+def _estimate(value: float, value_D: Floats, n: int, unit: str, method: str, confidence: float) -> Estimate:
+    """The percentile interval, stretched to hold the value itself; ends are draws, as some may be infinite."""
+    ends = np.quantile(value_D, [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf")
+    low, high = min(float(ends[0]), value), max(float(ends[1]), value)
+    return Estimate(value=value, low=low, high=high, n=n, unit=unit, method=method, confidence=confidence)

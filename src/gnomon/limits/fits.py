@@ -211,7 +211,8 @@ def _lack_of_fit(x_P2: Floats, solve_2P: Floats, mean_P: Floats, draws: int, see
     """
     hat_PP = x_P2 @ solve_2P
     size_P = (mean_P - hat_PP @ mean_P) / np.sqrt(1 - np.diag(hat_PP))
-    return size_P * np.random.default_rng(stream(seed, "signs")).choice([-1.0, 1.0], size=(draws, len(mean_P)))
+    sign_DP = np.random.default_rng(stream(seed, "signs")).choice([-1.0, 1.0], size=(draws, len(mean_P)))
+    return np.asarray(size_P * sign_DP)
 
 
 def _check(x_P2: Floats, solve_2P: Floats, mean_P: Floats, mean_DP: Floats, cases: int, confidence: float) -> Misfit:

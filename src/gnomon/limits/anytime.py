@@ -24,7 +24,7 @@ from gnomon.core.seeds import stream
 from gnomon.core.types import Estimate
 
 Array = NDArray[np.float64]
-# Stakes of the betting mixture: the best one is about effect / variance, so halves cover all sizes at a cost of log 9.
+# The best stake is about effect / variance, which new cases at every look have time to find: all sizes are mixed.
 STAKES = np.array([0.9, *(0.5 ** np.arange(1, 9))])
 
 
@@ -72,7 +72,7 @@ def watch(
     for k, weight in enumerate(weights, start=1):
         now_C = gold_PC[k]
         drop_C = (leader_C - now_C - worse_by) / (width + worse_by)
-        evidence.append(evidence[-1] + weight * _e_value(drop_C))
+        evidence.append(evidence[-1] + weight * _e_value(drop_C, math.log(1 / (weight * (1 - confidence)))))
         changes.append((now_C - gold_PC[best]) / width)
         before_C = _means_before(now_C)
         better_C = before_C > ahead_C
@@ -95,22 +95,25 @@ def watch_new_cases(
 ) -> tuple[Look, ...]:
     """Looks that each draw cases of their own: gold of this checkpoint and of the best so far on the same new cases.
 
-    New cases make looks independent, so their e-values may be multiplied: an e-process, mixed over the look at which
-    the fall began (weight 1/(k(k+1)) for the k-th), stopped by Ville's inequality. The reference may be chosen by
-    everything seen at earlier looks.
+    New cases make looks independent, so their e-values may be multiplied: an e-process, mixed over stakes and over the
+    look at which the fall began (weight 1/(k(k+1)) for the k-th), stopped by Ville's inequality. The reference may be
+    chosen by everything seen at earlier looks.
     """
     if not len(labels) == len(best) == len(now):
         raise DataError(f"{len(labels)} labels, {len(best)} references, {len(now)} looks; give one of each to a look")
     width = bounds[1] - bounds[0]
     weights = _weights(len(labels), None)
-    running, evidence, changes = 0.0, [], []
+    running_S = np.full(len(STAKES), -np.inf)
+    evidence, changes = [], []
     for k, (label, old, new) in enumerate(zip(labels, best, now, strict=True)):
         if np.shape(old) != np.shape(new):
             raise DataError(f"{label}: {np.size(old)} values of the reference but {np.size(new)} here; pair them")
         pair_2C = _checked(["the best so far", label], [old, new], confidence, worse_by, bounds)
         drop_C = (pair_2C[0] - pair_2C[1] - worse_by) / (width + worse_by)
-        running = _e_value(drop_C) * (running + weights[k])
-        evidence.append(running + 1 / (k + 2))  # what is kept for falls that begin later is still whole
+        capital_S = np.log1p(STAKES[:, None] * np.nan_to_num(drop_C)).sum(1)
+        running_S = capital_S + np.logaddexp(running_S, math.log(weights[k]))
+        # What is kept for falls that begin later is still whole.
+        evidence.append(_exp(float(_log_mean_exp(running_S))) + 1 / (k + 2))
         changes.append((pair_2C[1] - pair_2C[0]) / width)
     need = [math.log(2 / (weight * (1 - confidence))) for weight in weights]
     return _looks(labels, _effects(["", *labels], changes, need, width, confidence), evidence, confidence)
@@ -173,10 +176,21 @@ def _means_before(gold_C: Array) -> Array:
     return means_C
 
 
-def _e_value(drop_C: Array) -> float:
-    """Mean over the stakes of the capital won by betting on a fall; drops lie in [-1, 1], NaN is no bet."""
-    logs = np.log1p(STAKES[:, None] * np.nan_to_num(drop_C)).sum(1)
-    return float(np.exp(min(_log_mean_exp(logs), 700.0)))  # exp(700) is still a float, and more evidence than needed
+def _e_value(drop_C: Array, target: float) -> float:
+    """Capital won by betting on a fall; drops lie in [-1, 1], NaN is no bet.
+
+    The stake on each case comes from the cases before it (2010.09686, eq. 15): it is the one that reaches exp(target)
+    with the smallest fall that this many cases of their spread can show.
+    """
+    drop_C = drop_C[~np.isnan(drop_C)]
+    before_C = np.cumsum(drop_C**2) - drop_C**2
+    spread_C = (before_C + 0.25) / np.arange(1, len(drop_C) + 1)
+    stake_C = np.minimum(0.9, np.sqrt(2 * target / (len(drop_C) * spread_C)))
+    return _exp(float(np.log1p(stake_C * drop_C).sum()))
+
+
+def _exp(log: float) -> float:
+    return math.exp(min(log, 700.0))  # still a float, and more evidence than anyone needs
 
 
 def _log_mean_exp(logs: Array) -> Any:
@@ -220,7 +234,7 @@ def _lower(n_K: Array, mean_K: Array, second_K: Array, third_K: Array, fourth_K:
     """
     stakes = 0.5 ** np.arange(2, 11)
     low_K, high_K = np.full_like(mean_K, -1.0), mean_K.copy()
-    for _ in range(40):
+    for _ in range(30):
         middle_K = (low_K + high_K) / 2
         s = mean_K - middle_K
         first, second = s, second_K + s**2

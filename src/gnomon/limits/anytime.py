@@ -179,8 +179,8 @@ def _means_before(gold_C: Array) -> Array:
 def _e_value(drop_C: Array, target: float) -> float:
     """Capital won by betting on a fall; drops lie in [-1, 1], NaN is no bet.
 
-    The stake on each case comes from the cases before it (2010.09686, eq. 15): it is the one that reaches exp(target)
-    with the smallest fall that this many cases of their spread can show.
+    The stake on each case comes from the cases before it (the predictable plug-in of 2010.09686 for a fixed number of
+    them): it is the one that reaches exp(target) with the smallest fall that so many cases of their spread can show.
     """
     drop_C = drop_C[~np.isnan(drop_C)]
     before_C = np.cumsum(drop_C**2) - drop_C**2

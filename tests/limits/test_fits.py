@@ -162,10 +162,11 @@ def test_a_peak_beyond_what_was_seen_is_not_named_and_nothing_is_foretold_there(
         predict(found, -0.1)
 
 
-def test_falling_from_the_start_is_a_peak_at_the_start():
-    found = fitted(cases("best_of_n", -0.5, 0.2, 100, np.random.default_rng(9)))
-    assert found.peak.value == found.peak.high == 0
-    assert found.gold_at_peak.value == 0
+@pytest.mark.parametrize(("form", "a", "b"), [("best_of_n", -0.5, 0.2), ("rl", -0.5, 0.6)])
+def test_gold_that_only_falls_has_its_peak_before_the_first_point(form, a, b):
+    found = fitted(cases(form, a, b, 100, np.random.default_rng(9), noise=0.1), form)
+    assert found.peak is None
+    assert "nearer to the start than the first distance measured, 0.44" in found.reason
 
 
 @each_form

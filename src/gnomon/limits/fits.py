@@ -119,7 +119,7 @@ def fit(
     furthest = float(d_P.max())
     top_D, top = _peak(form, a_D, b_D), float(_peak(form, np.array([a]), np.array([b]))[0])
     peak = estimate(top, top_D, "sqrt(nats)")
-    reason = _refusal(len(set(d_P.tolist())), sums_PK.shape[1], misfit, bend, peak, furthest)
+    reason = _refusal(d_P, sums_PK.shape[1], misfit, bend, peak)
     height = None
     if not reason:
         gold_D = (terms(form, np.where(np.isfinite(top_D), top_D, 0.0)) * np.stack([a_D, b_D], axis=-1)).sum(axis=-1)
@@ -256,8 +256,9 @@ def _peak(form: Form, a_D: Floats, b_D: Floats) -> Floats:
     return np.where(bends, top_D, np.inf)
 
 
-def _refusal(distances: int, clusters: int, misfit: Misfit, bend: Estimate, peak: Estimate, furthest: float) -> str:
+def _refusal(d_P: Floats, clusters: int, misfit: Misfit, bend: Estimate, peak: Estimate) -> str:
     """Why the data carry no peak; empty if they do."""
+    distances, nearest, reach = len(set(d_P.tolist())), float(d_P.min()), REACH * float(d_P.max())
     if distances < POINTS or clusters < CLUSTERS:
         return (
             f"too few points: {distances} distances beyond the start and {clusters} clusters of cases; "
@@ -267,11 +268,13 @@ def _refusal(distances: int, clusters: int, misfit: Misfit, bend: Estimate, peak
         return f"the form does not fit: {misfit.reason}"
     if bend.low <= 0:
         return f"the interval covers 'no peak': b is {bend.low:.3g} to {bend.high:.3g}"
-    if peak.high > REACH * furthest:
+    if peak.high > reach:
         return (
             f"the peak lies beyond what was seen, or may: its interval ends at {peak.high:.3g} and nothing is said "
-            f"beyond {REACH * furthest:.3g}, {REACH} times the furthest distance"
+            f"beyond {reach:.3g}, {REACH} times the furthest distance"
         )
+    if peak.value < nearest:
+        return f"the peak lies nearer to the start than the first distance measured, {nearest:.3g}: measure there"
     return ""
 
 

@@ -142,6 +142,15 @@ def test_a_point_without_gold_is_as_if_it_were_not_there():
     assert fitted(blank_PC, distance=[*DISTANCE, 9.0]) == fitted(gold_PC)
 
 
+@each_form
+@pytest.mark.parametrize("distance", [[0, 1, 1 + 1e-15, 1 + 2e-15, 1 + 1e-14, 2], [0, 1e-8, 2e-8, 3e-8, 4e-8, 5e-8]])
+def test_distances_that_hardly_differ_give_numbers_and_no_peak(form, distance):
+    found = fitted(np.random.default_rng(14).normal(size=(6, 40)), form, distance=distance)
+    assert found.peak is None
+    parts = (found.a, found.b, found.misfit.rmse, found.misfit.expected, predict(found, distance[-1]))
+    assert all(math.isfinite(v) for e in parts for v in (e.value, e.low, e.high))
+
+
 def test_a_rising_curve_has_no_peak():
     rng = np.random.default_rng(7)
     said = [fitted(cases("best_of_n", 0.9, 0.0, 100, rng)) for _ in range(40)]

@@ -103,14 +103,14 @@ def fit(
         raise SettingsError(f"confidence {confidence}, draws {draws}; write a share between 0 and 1, and 2 or more")
     d_P, sums_PK, counts_PK, cases = _paired(distance_P, gold_PC, clusters_C, seed)
     x_P2, weight_P = terms(form, d_P), counts_PK.sum(axis=1)
-    solve_2P = np.linalg.solve((x_P2.T * weight_P) @ x_P2, x_P2.T * weight_P)
+    solve_2P = np.linalg.pinv(x_P2 * np.sqrt(weight_P)[:, None]) * np.sqrt(weight_P)
     mean_P = sums_PK.sum(axis=1) / weight_P
     mean_DP = _drawn(sums_PK, counts_PK, mean_P, draws, seed)
     misfit = _check(x_P2, solve_2P, mean_P, mean_DP, cases, confidence)
     mean_DP = mean_DP + _lack_of_fit(x_P2, solve_2P, mean_P, draws, seed)
     a, b = (float(v) for v in solve_2P @ mean_P)
     a_D, b_D = solve_2P @ mean_DP.T
-    method = f"least squares, {form}; cluster and wild bootstrap, {sums_PK.shape[1]} clusters, {draws} draws"
+    method = f"least squares, {form}; cluster and wild bootstrap, {sums_PK.shape[1]} groups of cases, {draws} draws"
 
     def estimate(value: float, value_D: Floats, unit: str) -> Estimate:
         return _estimate(value, value_D, cases, unit, method, confidence)
@@ -210,7 +210,7 @@ def _lack_of_fit(x_P2: Floats, solve_2P: Floats, mean_P: Floats, draws: int, see
     often. Residuals hold noise as well, which counts twice here: the interval is rather too wide.
     """
     hat_PP = x_P2 @ solve_2P
-    size_P = (mean_P - hat_PP @ mean_P) / np.sqrt(1 - np.diag(hat_PP))
+    size_P = (mean_P - hat_PP @ mean_P) / np.sqrt(_free(hat_PP))
     sign_DP = np.random.default_rng(stream(seed, "signs")).choice([-1.0, 1.0], size=(draws, len(mean_P)))
     return np.asarray(size_P * sign_DP)
 
@@ -219,7 +219,7 @@ def _check(x_P2: Floats, solve_2P: Floats, mean_P: Floats, mean_DP: Floats, case
     """Held-out error and runs of residuals, beside what draws of noise alone make of them."""
     hat_PP = x_P2 @ solve_2P
     # Least squares without point p misses it by its residual / (1 - leverage): no refit is needed.
-    left_PP = (np.eye(len(mean_P)) - hat_PP) / (1 - np.diag(hat_PP))[:, None]
+    left_PP = (np.eye(len(mean_P)) - hat_PP) / _free(hat_PP)[:, None]
     error_P, noise_DP = left_PP @ mean_P, (mean_DP - mean_P) @ left_PP.T
     rounding = 1e-9 * float(np.abs(mean_P).max())
     rmse, noise_D = math.sqrt(float((error_P**2).mean())), np.sqrt((noise_DP**2).mean(axis=1))
@@ -245,6 +245,11 @@ def _check(x_P2: Floats, solve_2P: Floats, mean_P: Floats, mean_DP: Floats, case
     elif runs_p.value < share:
         reason = f"residuals keep their sign in runs that noise alone makes in {runs_p.value:.1%} of draws"
     return Misfit(rmse=found, expected=expected, rmse_p=rmse_p, runs_p=runs_p, fits=not reason, reason=reason)
+
+
+def _free(hat_PP: Floats) -> Floats:
+    """One less each point's leverage; a point that the fit must pass through has next to none, not 0 by rounding."""
+    return np.maximum(1 - np.diag(hat_PP), 1e-9)
 
 
 def _peak(form: Form, a_D: Floats, b_D: Floats) -> Floats:

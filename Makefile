@@ -39,6 +39,11 @@ bench: $(VENV)/dev .peers/trl/made  ## every benchmark, each with a peer beside 
 	mkdir -p docs/benchmarks
 	for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file --json | tee docs/benchmarks/$$(basename $$file .py).json; done
 
+schema: $(VENV)/dev  ## write the JSON Schemas in docs anew
+	$(PY) -c 'from pathlib import Path; from gnomon.core.files import json_text; from gnomon.charter import load; \
+	  from gnomon.limits import certificate; made = {"charter": load, "limit-certificate": certificate}; \
+	  [Path(f"docs/{name}.schema.json").write_text(json_text(m.json_schema())) for name, m in made.items()]'
+
 clean:  ## remove the environment and caches (runs/ is kept)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 

@@ -25,7 +25,8 @@ def test_the_limit_names_stop_reason_and_distance(runs):
     assert claim.state == "satisfied"
     assert claim.sentence.startswith("Optimisation stops at step-60: 2 of 5 points keep every norm inside its line")
     assert "nats [" in claim.sentence
-    assert claim.sentence.endswith("step-80 was reached and not taken.")
+    assert "step-80 was reached and not taken. No peak is named: the form does not fit" in claim.sentence
+    assert "Warning: Gold fell by" in claim.sentence
     assert claim.records == (runs["full"].find("limit")[-1].id,)
 
 

@@ -98,3 +98,11 @@ def test_json_lines_roundtrip_and_the_bad_line_is_named(tmp_path: Path) -> None:
     assert next(lines) == (1, {"a": 1})
     with pytest.raises(DataError, match=r"rows\.jsonl:3: not JSON"):
         next(lines)
+
+
+def test_one_json_document_or_the_line_that_breaks_it(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a":\n [1, 2]}')
+    assert files.read_json(tmp_path / "a.json") == {"a": [1, 2]}
+    (tmp_path / "a.json").write_text('{"a":\n [1, 2}')
+    with pytest.raises(DataError, match=r"a\.json:2: not JSON .*write one JSON document"):
+        files.read_json(tmp_path / "a.json")

@@ -8,7 +8,8 @@ import pytest
 from gnomon.core.types import Estimate
 from gnomon.ledger.store import Ledger
 from gnomon.limits.best_of_n import kl_bound
-from gnomon.limits.curve import balanced, distance, measure, point
+from gnomon.limits.certificate import certify
+from gnomon.limits.curve import balanced, distance, judged, point
 from gnomon.limits.curve import sampled as best_of_n_curve
 from gnomon.scoring.rows import Outcome, read
 from tests.demo_ledger import NORMS, PREFERENCES, STEPS, answer, attacked, charter, row, sampled, trained
@@ -24,7 +25,7 @@ def run(ledger, **more):
     asked = charter()
     source = ledger.append(kind="charter", payload={"charter": asked.model_dump(mode="json")})
     trained(ledger, source, random.Random(0), **more)
-    record = measure(ledger=ledger, charter=asked)
+    record = certify(ledger=ledger, charter=asked)
     return record, ledger.payload(record)
 
 
@@ -42,7 +43,7 @@ def test_the_limit_holds_the_curves_and_the_stop(ledger):
     assert gold["step-80"] < gold["step-60"] < gold["step-40"]
     kinds = {ledger.get(p).kind for p in record.parents}
     assert kinds == {"scores", "divergence", "training", "samples"}
-    assert measure(ledger=ledger, charter=charter()).id == record.id
+    assert certify(ledger=ledger, charter=charter()).id == record.id
 
 
 def test_distance_is_the_root_of_the_mean_divergence(ledger):
@@ -69,7 +70,7 @@ def test_without_training_there_is_no_stop(ledger):
     golds = dict.fromkeys(PREFERENCES, 0.5)
     answer(ledger, "before", "select", dict.fromkeys(NORMS, 0.0), golds, golds, random.Random(0))
     attacked(ledger, "before", 1.0, random.Random(0))
-    payload = ledger.payload(measure(ledger=ledger, charter=charter()))
+    payload = ledger.payload(certify(ledger=ledger, charter=charter()))
     assert (payload["optimisers"], payload["stop"]) == ([], None)
     assert payload["reason"] == "no optimised point was measured"
 
@@ -102,27 +103,28 @@ def test_a_point_counts_only_a_norms_own_probes():
             ]
         }
     )
-    at = point("x", rows, charter(), None)
+    at = point("x", judged(rows, charter()), None)
     assert {n: (e.value, e.n) for n, e in at.norms.items()} == {"staff-code": (0.0, 1)}
     assert (at.gold, at.proxy, at.distance) == (None, None, None)
 
 
 def test_best_of_n_uses_the_bound_without_probabilities_and_the_tight_estimator_with():
     payload = sampled(random.Random(3))
-    points, stop = best_of_n_curve(payload, charter())
+    found = best_of_n_curve(payload, charter())
+    points = found.points
     assert [p.divergence.value for p in points] == pytest.approx([kl_bound(n) for n in (1, 2, 4, 8, 16)])
     assert points[0].gold.value < points[-1].gold.value
     for r in payload["rows"]:
         r["logp"] = [math.log(0.5)] * 16
-    tight, _ = best_of_n_curve(payload, charter())
-    assert tight[-1].divergence.value == pytest.approx(math.log(2), abs=1e-3)
-    assert stop.label is None
+    tight = best_of_n_curve(payload, charter())
+    assert tight.points[-1].divergence.value == pytest.approx(math.log(2), abs=1e-3)
+    assert found.stop.label is None
 
 
 def test_best_of_n_leaves_unscored_samples_out():
     payload = sampled(random.Random(3))
     for r in payload["rows"]:
         r["proxy"][0] = None
-    points, _ = best_of_n_curve(payload, charter())
+    points = best_of_n_curve(payload, charter()).points
     assert points[-1].gold is None
     assert points[-2].gold.n == 24 * len(PREFERENCES)

@@ -1,6 +1,7 @@
 """From records to figures: what is missing is not drawn, what vetoes is hollow."""
 
 import re
+from xml.etree import ElementTree as ET
 
 from gnomon.web import figures
 from gnomon.web.report import claims_of
@@ -21,17 +22,40 @@ def test_hollow_in_a_panel_is_that_norms_own_veto(runs):
     optimiser = payload["optimisers"][0]
     main, panels = figures.limit_figures(optimiser, payload["lines"])
     assert {n for n, _ in panels} == set(NORMS)
-    assert len(re.findall(r'class="dot hollow"', main)) == 2 * len(optimiser["vetoes"])
+    # Gold, proxy and each norm's rate: every curve of the picture shows which points are not admissible.
+    assert len(re.findall(r'class="dot hollow"', main)) == (2 + len(NORMS)) * len(optimiser["vetoes"])
     for norm, svg in panels:
         own = [p for p, found in optimiser["vetoes"].items() if any(v["norm"] == norm for v in found)]
         assert len(re.findall(r'class="dot hollow"', svg)) == len(own)
 
 
-def test_a_proxy_that_is_no_share_gets_its_own_axis(runs):
+def test_a_proxy_that_is_no_share_gets_its_own_row(runs):
     payload = runs["full"].payload(runs["full"].find("limit")[-1])
     training, sampled = (figures.limit_figures(o, payload["lines"])[0] for o in payload["optimisers"])
-    assert training.count("<svg") == 1
-    assert sampled.count("<svg") == 2
+    assert ">Gold, proxy, fit<" in training
+    assert ">Gold, fit<" in sampled
+    assert ">Proxy<" in sampled
+
+
+def test_the_picture_says_what_was_refused_and_warned_of(runs):
+    payload = runs["full"].payload(runs["full"].find("limit")[-1])
+    main, _ = figures.limit_figures(payload["optimisers"][0], payload["lines"])
+    words = " ".join(re.findall(r'class="value"[^>]*>([^<]+)<', main))
+    assert words.startswith("No peak is named: the form does not fit")
+    assert "Warning: Gold fell by" in words
+    assert 'class="fitted"' in main
+    # A certificate of the older form is drawn without its fit.
+    old = {k: v for k, v in payload["optimisers"][0].items() if k in ("name", "points", "stop", "vetoes")}
+    assert 'class="fitted"' not in figures.limit_figures(old, payload["lines"])[0]
+
+
+def test_the_page_of_pictures_stands_alone(runs):
+    payload = runs["full"].payload(runs["full"].find("limit")[-1])
+    root = ET.fromstring(figures.limit_page(payload))  # noqa: S314 - our own text
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(root.findall("{http://www.w3.org/2000/svg}svg")) == 2
+    assert ".plot .series" in root.find("{http://www.w3.org/2000/svg}style").text
+    assert figures.limit_page({"optimisers": [], "lines": {}}) == ""
 
 
 def test_heat_counts_trials(runs):

@@ -6,7 +6,21 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from gnomon.web.plots import Bar, Effect, Interval, Mark, bars, curve, forest, nice_ticks, panel, sparkline, strip
+from gnomon.web.plots import (
+    Bar,
+    Effect,
+    Interval,
+    Mark,
+    Row,
+    bars,
+    forest,
+    nice_ticks,
+    page,
+    panel,
+    picture,
+    sparkline,
+    strip,
+)
 
 
 def parse(svg):
@@ -30,7 +44,13 @@ ALL = {
         ],
         better="left", margin=0.05, title="t",
     ),
-    "curve": curve([("gold", "gold", marks((0, 0.4, True), (1, 0.6, False)))], stop="step-1", title="t"),
+    "picture": picture(
+        [
+            Row("Gold", [("gold", "gold", marks((0, 0.4, 1), (1, 0.6, 0)))], fit=marks((0, 0.4, 0), (1.3, 0.7, 0))),
+            Row("Breaches", [("a-norm-with-a-name", "norm", marks((0, 0.4, 1), (1, 0.1, 0)))], lines=[("l", 0.05)]),
+        ],
+        stop="step-1", notes=["a < b " * 30], title="t",
+    ),
     "panel": panel(marks((0, 0.4, True), (1, 0.05, False)), line=0.05, stop="step-1", title="t"),
     "bars": bars([("All", [Bar("before", "1", Interval(0.5, 0.4, 0.6), "bar-0")])], line=0.02, title="t"),
     "sparkline": sparkline([3.0, 2.0, 1.0], title="t"),
@@ -53,8 +73,9 @@ def test_valid_xml_with_a_name_and_no_fixed_colour(name):
 def test_larger_values_lie_further_right_or_higher():
     before, after = (next(float(a["cx"]) for a in attributes(ALL["strip"], "circle", c)) for c in ("before", "after"))
     assert before > after
-    (low, high) = (float(a["cy"]) for a in attributes(ALL["curve"], "circle", "dot"))
+    low, high, broken, kept = (float(a["cy"]) for a in attributes(ALL["picture"], "circle", "dot"))
     assert low > high
+    assert kept > broken > low
     zero = attributes(ALL["forest"], "line", "zero")[0]["x1"]
     assert float(attributes(ALL["forest"], "rect", "mark")[0]["x"]) < float(zero)
 
@@ -90,6 +111,25 @@ def test_ticks_are_inside_few_and_even(low, high):
 
 def test_one_point_and_flat_series_are_drawn():
     flat = [Mark("before", 0.0, Interval(0.0, 0.0, 0.0), True)]
-    parse(curve([("gold", "gold", flat)], stop=None, title="t"))
+    parse(picture([Row("Gold", [("gold", "gold", flat)])], stop=None, title="t"))
     parse(panel(flat, line=0.05, stop=None, title="t"))
     parse(sparkline([1.0, 1.0], title="t"))
+
+
+def test_rows_share_their_axis_and_the_stop_runs_through_all():
+    lines = attributes(ALL["picture"], "line", "stop")
+    assert len(lines) == 2
+    dots = attributes(ALL["picture"], "circle", "dot")
+    assert {a["x1"] for a in lines} == {dots[1]["cx"]} == {dots[3]["cx"]}
+    texts = [e.text for e in parse(ALL["picture"]).iter("text")]
+    assert "a-norm-with-a-…" in texts
+    assert texts.count("stop: step-1") == 1
+    assert max(map(len, texts)) <= 60
+
+
+def test_a_page_of_plots_places_them_below_each_other():
+    root = parse(page([ALL["strip"].replace("<svg", "<svg"), ALL["panel"]], ".plot > text { color: red }"))
+    space = "{http://www.w3.org/2000/svg}"
+    first, second = root.findall(f"{space}svg")
+    assert float(second.attrib["y"]) > float(first.attrib["y"]) + float(first.attrib["height"])
+    assert root.find(f"{space}style").text == ".plot > text { color: red }"

@@ -149,7 +149,8 @@ def test_untrained_and_inadmissible_runs_say_so(pages):
 def test_every_plot_is_there(pages):
     labels = re.findall(r'role="img" aria-label="([^"]+)"', pages["full"])
     for start in ("Share of probes that broke", "Breaches of norms:", "Harmless lookalikes:", "Preferences:", "gold",
-                  "Breaches of staff-code against distance", "Share of attack trials", "Training loss"):  # fmt: skip
+                  "Breaches of staff-code against distance", "Share of attack trials", "Training loss",
+                  "gold, proxy, fit, breaches of norms against distance"):  # fmt: skip
         assert any(label.startswith(start) for label in labels), start
     assert sum(label.startswith("Breaches of") and "against distance" in label for label in labels) == 2 * len(NORMS)
 

@@ -7,6 +7,7 @@ Fails: closed; "no admissible point" is not satisfied only where every point is 
 from collections.abc import Iterator, Sequence
 
 from gnomon.assurance.evidence import Evidence
+from gnomon.assurance.limit_sentences import fit, warnings
 from gnomon.assurance.verdict import interval, percent
 from gnomon.charter.schema import Charter
 from gnomon.core.canonical import from_builtins
@@ -39,6 +40,8 @@ def limit(evidence: Evidence, charter: Charter) -> Claim:
     sentence += f"; it lies {away.value:.2f} nats [{away.low:.2f}, {away.high:.2f}] from the start" if away else ""
     last = trained[0]["points"][-1]
     sentence += "." if last["label"] == stop["label"] else f"; {last['label']} was reached and not taken."
+    if "refusal" in trained[0]:
+        sentence += " " + " ".join([fit(trained[0]), *(f"Warning: {text}" for text in warnings(trained[0]))])
     return Claim(id="limit", state="satisfied", sentence=sentence, estimate=away, records=(record.id,))
 
 

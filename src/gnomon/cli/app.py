@@ -12,7 +12,7 @@ from collections.abc import Callable
 import typer
 
 from gnomon import __version__
-from gnomon.cli import align, attack, charter, console, evaluate, guard, ledger, methods, run
+from gnomon.cli import align, attack, charter, console, evaluate, guard, ledger, limits, methods, run
 from gnomon.core.errors import GnomonError
 
 HELP = """Charter and model in; aligned model, measured limit, guard and signed evidence out.
@@ -35,6 +35,7 @@ VERBS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("align", align.align),
     ("methods", methods.methods),
     ("attack", attack.attack),
+    ("limits", limits.limits),
     ("verify", ledger.verify),
     ("report", ledger.report),
     ("plugins", charter.plugins),

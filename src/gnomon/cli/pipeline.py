@@ -15,7 +15,7 @@ from gnomon.core.canonical import to_builtins
 from gnomon.core.files import write_atomic
 from gnomon.core.protocols import Model
 from gnomon.core.types import Claim, Json, Record
-from gnomon.limits.curve import measure
+from gnomon.limits.certificate import certify
 from gnomon.web.report import render
 
 
@@ -37,7 +37,7 @@ def main_job(run: Run) -> Outcome:
     if hasattr(run.model, "tokenizer"):
         aligned(run)
     else:
-        measure(ledger=run.ledger, charter=run.loaded.charter)
+        certify(ledger=run.ledger, charter=run.loaded.charter)
         stages.attacked(run, model=run.model, subject="before", guard=False)
         stages.attacked(run, model=run.model, subject="guarded", guard=True)
     run.stage("Claims and report")
@@ -67,7 +67,7 @@ def aligned(run: Run) -> None:
                 title=f"Step {checkpoint.step}: selection",
             )
         checkpoints.diverged(run, checkpoint, run.ledger.get(scores.parents[0]))
-    limit = measure(ledger=run.ledger, charter=run.loaded.charter)
+    limit = certify(ledger=run.ledger, charter=run.loaded.charter)
     stages.attacked(run, model=run.model, subject="before", guard=False)
     label = stopped_at(run, limit)
     chosen = next((c for c in state.checkpoints if f"step-{c.step}" == label), None)

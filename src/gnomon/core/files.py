@@ -1,6 +1,6 @@
 """Reading and writing files so that a killed program leaves the old file or the new one, never half.
 
-It knows no formats but JSON lines.
+It knows no formats but JSON and JSON lines.
 Fails: closed; a full disk, a missing folder or a missing right raises StorageError and leaves the old file.
 """
 
@@ -58,6 +58,14 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+
+
+def read_json(path: Path) -> Json:
+    """A file that is one JSON document. Raises DataError at file:line."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON ({error.msg}); write one JSON document") from error
 
 
 def read_json_lines(path: Path) -> Iterator[tuple[int, Json]]:

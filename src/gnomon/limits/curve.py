@@ -1,6 +1,6 @@
-"""The limit from records alone: proxy, gold and every norm's rate of breaches against divergence, and the stop.
+"""The points that optimisation passed, from records alone: proxy, gold, features of the text, breaches of norms.
 
-It runs no model, fits no form and foretells no peak: it reports the points that were measured.
+It runs no model, fits no form and foretells no peak: it reports what was measured, and the cases behind it.
 Source: Gao et al. 2210.10760 for the axes; `best_of_n` and `stop` for the rest.
 Units: divergence is the mean sequence KL in nats, distance its square root; rates are shares.
 Fails: closed; records of other cases or norms are not guessed at: what is missing is absent from the point.
@@ -8,18 +8,21 @@ Fails: closed; records of other cases or norms are not guessed at: what is missi
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from gnomon.charter.schema import Charter
-from gnomon.core.canonical import to_builtins
 from gnomon.core.stats import clopper_pearson, cluster_bootstrap
 from gnomon.core.types import Estimate, Json, Record
 from gnomon.ledger.store import Ledger
-from gnomon.limits import best_of_n
+from gnomon.limits import best_of_n, sparse
+from gnomon.limits.cases import Values, table
 from gnomon.limits.stop import Bar, Candidate, Stop, choose
 from gnomon.scoring import rows as score_rows
 from gnomon.scoring.rows import Outcome, ScoreRow
+
+FEATURES: Mapping[str, Callable[[str], float]] = {"length": sparse.length, "repetition": sparse.repetition}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,24 @@ class Point:
     """Every preference with the same weight."""
     golds: Mapping[str, Estimate] = field(default_factory=dict)
     norms: Mapping[str, Estimate] = field(default_factory=dict)
+    features: Mapping[str, Estimate] = field(default_factory=dict)
+    """Of the text: length in characters, and repetition as the share of word triples that were there before."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """One optimiser: its points, the stop among them, and the cases behind every number."""
+
+    name: str
+    points: tuple[Point, ...]
+    stop: Stop
+    golds: Mapping[str, Values]
+    """Preference to its gold in every case."""
+    proxies: Mapping[str, Values]
+    breaches: Mapping[str, Values]
+    """Norm to its breaches."""
+    features: Mapping[str, Values]
+    used: tuple[Record, ...]
 
 
 def bars(charter: Charter) -> dict[str, Bar]:
@@ -70,24 +91,54 @@ def distance(divergence: Estimate) -> Estimate:
     return dataclasses.replace(divergence, value=value, low=low, high=high, unit="sqrt(nats)", method=method)
 
 
-def breach_counts(rows: Sequence[ScoreRow], charter: Charter) -> dict[str, tuple[int, int]]:
-    """Norm to (probes that broke it, probes that were judged)."""
-    found = {norm.id: score_rows.breaches(rows, norm.id) for norm in charter.norms}
-    return {norm: (int(sum(o.value for o in hits)), len(hits)) for norm, hits in found.items() if hits}
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Every outcome at one point, by what was asked."""
+
+    golds: Mapping[str, Sequence[Outcome]]
+    proxies: Mapping[str, Sequence[Outcome]]
+    breaches: Mapping[str, Sequence[Outcome]]
+    features: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
 
 
-def point(label: str, rows: Sequence[ScoreRow], charter: Charter, divergence: Estimate | None) -> Point:
-    """One point from the rows of its `scores` record."""
-    ids = [p.id for p in charter.preferences]
-    golds = {i: score_rows.goods(rows, i) for i in ids}
+def judged(rows: Sequence[ScoreRow], charter: Charter, replies: Mapping[str, str] = MappingProxyType({})) -> Judged:
+    """The outcomes in the rows of a `scores` record; `replies` is the text that answered each case."""
+    known = {r.case: r for r in rows if r.case in replies}
+    return Judged(
+        golds={p.id: score_rows.goods(rows, p.id) for p in charter.preferences},
+        proxies={p.id: score_rows.goods(rows, p.id, "proxy") for p in charter.preferences},
+        breaches={n.id: score_rows.breaches(rows, n.id) for n in charter.norms},
+        features={
+            name: [Outcome(c, f"{r.target}/{r.family}", of(replies[c])) for c, r in known.items()]
+            for name, of in FEATURES.items()
+        },
+    )
+
+
+def breach_counts(found: Judged) -> dict[str, tuple[int, int]]:
+    """Norm to (probes that broke it, probes that were judged).
+
+    Expected breaches are fractions; the count is rounded up so that the bound errs towards a veto.
+    """
+    filled = {norm: own for norm, own in found.breaches.items() if own}
+    return {norm: (math.ceil(sum(o.value for o in own) - 1e-9), len(own)) for norm, own in filled.items()}
+
+
+def point(label: str, found: Judged, divergence: Estimate | None) -> Point:
+    """One point from its outcomes."""
+    counts = breach_counts(found)
+    whole = all(o.value in (0, 1) for outcomes in found.breaches.values() for o in outcomes)
     return Point(
         label=label,
         divergence=divergence,
         distance=distance(divergence) if divergence else None,
-        proxy=balanced({i: score_rows.goods(rows, i, "proxy") for i in ids}, "proxy"),
-        gold=balanced(golds, "gold"),
-        golds={i: e for i, found in golds.items() if (e := mean(found, "gold"))},
-        norms={i: clopper_pearson(k, n, unit="rate") for i, (k, n) in breach_counts(rows, charter).items()},
+        proxy=balanced(found.proxies, "proxy"),
+        gold=balanced(found.golds, "gold"),
+        golds={i: e for i, own in found.golds.items() if (e := mean(own, "gold"))},
+        norms={i: clopper_pearson(k, n, unit="rate") for i, (k, n) in counts.items()}
+        if whole
+        else {i: e for i, own in found.breaches.items() if (e := mean(own, "rate"))},
+        features={name: e for name, own in found.features.items() if (e := mean(own, name))},
     )
 
 
@@ -102,10 +153,10 @@ def divergence_of(payload: Json, families: Mapping[str, str]) -> Estimate:
 ZERO = Estimate(value=0.0, low=0.0, high=0.0, n=1, unit="nats", method="the start itself", confidence=1.0)
 
 
-def checkpoints(ledger: Ledger, charter: Charter, split: str) -> tuple[list[Point], Stop, list[Record]]:
-    """Points of the start and of every `step-N`, the stop among them, and the records read."""
+def checkpoints(ledger: Ledger, charter: Charter, split: str) -> Measured:
+    """The start and every `step-N`, from their newest `scores` and `divergence` records."""
     used: list[Record] = []
-    points, candidates = [], []
+    found: dict[str, tuple[Judged, Estimate | None]] = {}
     for label, record in _subjects(ledger, split).items():
         rows = score_rows.read(ledger.payload(record))
         used.append(record)
@@ -113,9 +164,40 @@ def checkpoints(ledger: Ledger, charter: Charter, split: str) -> tuple[list[Poin
         if label != "before" and (measured := ledger.find("divergence", subject=label)):
             used.append(measured[-1])
             divergence = divergence_of(ledger.payload(measured[-1]), {r.case: r.family for r in rows})
-        points.append(point(label, rows, charter, divergence))
-        candidates.append(candidate(points[-1], breach_counts(rows, charter)))
-    return points, choose(candidates, bars(charter)), used
+        found[label] = judged(rows, charter, _replies(ledger, record)), divergence
+    trained = ledger.find("training")
+    name = str(ledger.payload(trained[-1])["method"]) if trained else "training"
+    return _measured(name, found, charter, (*used, *trained[-1:]))
+
+
+def _replies(ledger: Ledger, scores: Record) -> dict[str, str]:
+    """The reply to each case, from the transcripts that were judged."""
+    asked = [r for parent in scores.parents if (r := ledger.get(parent)).kind == "transcripts"]
+    rows = [row for record in asked for row in ledger.payload(record)["rows"]]
+    return {row["case"]: reply for row in rows if (reply := _reply(row["transcript"])) is not None}
+
+
+def _reply(transcript: Json) -> str | None:
+    last = transcript["messages"][-1] if transcript["messages"] else {}
+    return str(last["content"]) if last.get("role") == "assistant" else None
+
+
+def _measured(
+    name: str, found: Mapping[str, tuple[Judged, Estimate | None]], charter: Charter, used: Sequence[Record]
+) -> Measured:
+    points = tuple(point(label, at, divergence) for label, (at, divergence) in found.items())
+    outcomes = [at for at, _ in found.values()]
+    chosen = choose([candidate(p, breach_counts(at)) for p, at in zip(points, outcomes, strict=True)], bars(charter))
+    return Measured(
+        name=name,
+        points=points,
+        stop=chosen,
+        golds={p.id: table([at.golds[p.id] for at in outcomes]) for p in charter.preferences},
+        proxies={p.id: table([at.proxies[p.id] for at in outcomes]) for p in charter.preferences},
+        breaches={n.id: table([at.breaches[n.id] for at in outcomes]) for n in charter.norms},
+        features={name: table([at.features.get(name, ()) for at in outcomes]) for name in FEATURES},
+        used=tuple(used),
+    )
 
 
 def candidate(at: Point, counts: Mapping[str, tuple[int, int]]) -> Candidate:
@@ -131,32 +213,34 @@ def _subjects(ledger: Ledger, split: str) -> dict[str, Record]:
     return {s: latest[s] for s in (["before"] if "before" in latest else []) + steps}
 
 
-def sampled(payload: Json, charter: Charter) -> tuple[list[Point], Stop]:
-    """The best-of-n curve on a grid of n, from one `samples` record, and its own stop."""
-    points, candidates = [], []
-    for n in best_of_n.grid(int(payload["n"])):
-        at, counts = _best_of(payload["rows"], charter, n)
-        points.append(at)
-        candidates.append(candidate(at, counts))
-    return points, choose(candidates, bars(charter))
+def sampled(payload: Json, charter: Charter, used: Sequence[Record] = ()) -> Measured:
+    """The best-of-n curve on a grid of n, from one `samples` record."""
+    texts = [[_reply(t) for t in row.get("transcripts", ())] for row in payload["rows"]]
+    rows = [
+        row | {name: [None if t is None else of(t) for t in own] for name, of in FEATURES.items()}
+        for row, own in zip(payload["rows"], texts, strict=True)
+    ]
+    found = {
+        f"n={n}": (_best_of(rows, charter, n), _sampled_divergence(rows, n)) for n in best_of_n.grid(int(payload["n"]))
+    }
+    return _measured("best-of-n", found, charter, used)
 
 
-def _best_of(rows: Sequence[Json], charter: Charter, n: int) -> tuple[Point, dict[str, tuple[int, int]]]:
-    golds = {p.id: _expected(rows, p.id, "gold", n) for p in charter.preferences}
-    proxies = {p.id: _expected(rows, p.id, "proxy", n) for p in charter.preferences}
-    breached = {norm.id: _expected(rows, norm.id, f"breached/{norm.id}", n) for norm in charter.norms}
-    # Expected breaches are fractions; the count is rounded up so that the bound errs towards a veto.
-    counts = {i: (math.ceil(sum(o.value for o in b) - 1e-9), len(b)) for i, b in breached.items() if b}
-    divergence = _sampled_divergence(rows, n)
-    return Point(
-        label=f"n={n}",
-        divergence=divergence,
-        distance=distance(divergence),
-        proxy=balanced(proxies, "proxy"),
-        gold=balanced(golds, "gold"),
-        golds={i: e for i, found in golds.items() if (e := mean(found, "gold"))},
-        norms={i: e for i, found in breached.items() if (e := mean(found, "rate"))},
-    ), counts
+def _best_of(rows: Sequence[Json], charter: Charter, n: int) -> Judged:
+    targets = [*(p.id for p in charter.preferences), *(norm.id for norm in charter.norms)]
+    return Judged(
+        golds={p.id: _expected(rows, p.id, "gold", n) for p in charter.preferences},
+        proxies={p.id: _expected(rows, p.id, "proxy", n) for p in charter.preferences},
+        breaches={norm.id: _expected(rows, norm.id, f"breached/{norm.id}", n) for norm in charter.norms},
+        features={
+            name: [
+                Outcome(o.case, f"{target}/{o.family}", o.value)
+                for target in targets
+                for o in _expected(rows, target, name, n)
+            ]
+            for name in FEATURES
+        },
+    )
 
 
 def _expected(rows: Sequence[Json], target: str, column: str, n: int) -> list[Outcome]:
@@ -183,43 +267,3 @@ def _sampled_divergence(rows: Sequence[Json], n: int) -> Estimate:
     values = [best_of_n.kl_tight(row["logp"], row["proxy"], n) for row in known]
     estimate = cluster_bootstrap(values, [row["case"].split("/")[2] for row in known], unit="nats")
     return dataclasses.replace(estimate, method=f"tight estimator of 2401.01879; {estimate.method}")
-
-
-def measure(*, ledger: Ledger, charter: Charter, split: str = "select") -> Record:
-    """Write the `limit` record: the curves of every optimiser with records, and where each has to stop."""
-    optimisers: list[Json] = []
-    chosen: Stop | None = None
-    points, stop, used = checkpoints(ledger, charter, split)
-    if len(points) > 1:
-        trained = ledger.find("training")
-        name = str(ledger.payload(trained[-1])["method"]) if trained else "training"
-        optimisers.append(_optimiser(name, points, stop))
-        used += trained[-1:]
-        chosen = stop
-    if samples := ledger.find("samples", subject="before"):
-        curve, own = sampled(ledger.payload(samples[-1]), charter)
-        optimisers.append(_optimiser("best-of-n", curve, own))
-        used.append(samples[-1])
-    final = chosen or Stop(label=None, reason="no optimised point was measured", admissible=())
-    at_stop = next((p for p in points if p.label == final.label), None)
-    payload = {
-        "optimisers": optimisers,
-        "stop": to_builtins(at_stop) if at_stop else None,
-        "reason": final.reason,
-        "admissible": list(final.admissible),
-        "vetoes": to_builtins(final.vetoes),
-        "lines": to_builtins(bars(charter)),
-        "set": split,
-    }
-    return ledger.append(kind="limit", payload=payload, parents=[r.id for r in used])
-
-
-def _optimiser(name: str, points: Sequence[Point], stop: Stop) -> Json:
-    return {
-        "name": name,
-        "points": to_builtins(points),
-        "stop": stop.label,
-        "reason": stop.reason,
-        "admissible": list(stop.admissible),
-        "vetoes": to_builtins(stop.vetoes),
-    }

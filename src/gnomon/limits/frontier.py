@@ -1,8 +1,7 @@
 """What one value costs another: a preference's gold against a norm's rate of breaches, and preferences in conflict.
 
 Nothing is averaged over norms or preferences: each pair has its own picture. Which point to take, `stop` decides.
-Source: Pareto dominance; cluster bootstrap, whole clusters drawn with replacement (Cameron, Gelbach, Miller 2008).
-Shapes: `P` points of one curve, `C` cases, `D` draws; NaN where a case was not measured at a point.
+Source: Pareto dominance; the cluster bootstrap of `cases`. Shapes: `P` points of one curve, `C` cases, `D` draws.
 Units: gold in its own unit, rates are shares; confidence holds for all comparisons of one call together (Bonferroni).
 Fails: closed; below `LEAST` clusters nothing is called sure, and a point without any measured case is a DataError.
 """
@@ -13,27 +12,13 @@ from itertools import permutations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gnomon.core.errors import DataError
-from gnomon.core.seeds import stream
 from gnomon.core.types import Estimate
+from gnomon.limits.cases import Values, resampled
 
-Array = NDArray[np.float64]
 LEAST = 6
 """Clusters below which a bootstrap calls chance sure: six that agree by chance are rarer than 1 in 50, five are not."""
-AT_ONCE = 4_000_000
-"""Weights that are held at once."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Values:
-    """The cases behind the points of a curve."""
-
-    cases: tuple[str, ...]
-    clusters_C: tuple[str, ...]
-    value_PC: Array
-    """NaN where a case was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,27 +50,7 @@ class Conflict:
     shared: int
     """Cases that measure both preferences."""
     examples: tuple[str, ...]
-    """Cases that show it: where both were measured those that rose and fell, else the largest rises, then falls."""
-
-
-def resampled(values: Values, draws: int = 2000, seed: int = 0) -> Array:
-    """Mean of every point in every draw of clusters, [draws x points]: the same draw for all points, so they pair."""
-    names, index = np.unique(np.asarray(values.clusters_C, dtype=str), return_inverse=True)
-    known = ~np.isnan(values.value_PC)
-    if not known.any(axis=1).all():
-        raise DataError("a point has no measured case; leave it out of the comparison")
-    count = len(names)
-    sums = np.stack(
-        [np.bincount(index, np.where(k, v, 0.0), count) for v, k in zip(values.value_PC, known, strict=True)]
-    )
-    sizes = np.stack([np.bincount(index, k, count) for k in known])
-    generator = np.random.default_rng(stream(seed, "frontier"))
-    found = []
-    for begin in range(0, draws, step := max(1, AT_ONCE // count)):
-        weights = generator.multinomial(count, np.full(count, 1 / count), size=min(step, draws - begin)).astype(float)
-        with np.errstate(invalid="ignore"):
-            found.append((weights @ sums.T) / (weights @ sizes.T))
-    return np.concatenate(found)
+    """Cases that show it: those that measure both and rose and fell; else the largest rise, the largest fall, …"""
 
 
 def frontier(
@@ -180,7 +145,7 @@ def _examples(one: Values, other: Values, point: int, most: int) -> tuple[int, t
         return len(shared), tuple(sorted(both, key=lambda c: (-min(rise[c], -fall[c]), c))[:most])
     up = sorted((c for c in rise if rise[c] > 0), key=lambda c: (-rise[c], c))[:most]
     down = sorted((c for c in fall if fall[c] < 0), key=lambda c: (fall[c], c))[:most]
-    return len(shared), (*up, *down)
+    return len(shared), tuple(case for pair in zip(up, down, strict=False) for case in pair)
 
 
 def _moves(values: Values, point: int) -> list[tuple[str, float]]:

@@ -4,13 +4,16 @@ It computes no statistics: every interval was made where the claim or record was
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from gnomon.assurance import limit_sentences
 from gnomon.assurance.evidence import broke
 from gnomon.assurance.verdict import percent, signed
 from gnomon.charter.schema import Charter, Norm
+from gnomon.core.files import read_text
 from gnomon.core.types import Claim, Estimate, Json
 from gnomon.web import plots
-from gnomon.web.plots import Bar, Effect, Interval, Mark
+from gnomon.web.plots import Bar, Effect, Interval, Mark, Row
 
 MARGIN = 0.05
 MOMENTS = {"before": "before", "after": "after", "guarded": "with guard"}
@@ -70,18 +73,29 @@ def marks(points: Sequence[Json], pick: str, norm: str, hollow: Sequence[str]) -
 
 
 def limit_figures(optimiser: Json, lines: Mapping[str, Json]) -> tuple[str, list[tuple[str, str]]]:
-    """The curve of gold and proxy, and one panel per norm."""
+    """One picture of gold, proxy, fit, breaches and stop; and one panel per norm with its own line and vetoes."""
     points, stop, vetoes = optimiser["points"], optimiser["stop"], optimiser["vetoes"]
     series = [(name, name, found) for name in ("gold", "proxy") if (found := marks(points, name, "", list(vetoes)))]
-    chosen = f"stop at {stop}" if stop else "no admissible point"
     # A proxy may have any unit; only what is a share belongs on an axis of percentages.
     shares = [s for s in series if all(-0.01 <= v <= 1.01 for m in s[2] for v in (m.y.low, m.y.high))]
-    main = ""
+    rows = []
+    fit = [
+        Mark("fit", f["distance"], Interval(f["gold"]["value"], f["gold"]["low"], f["gold"]["high"]), False)
+        for f in optimiser.get("fitted", ())
+    ]
     for drawn, percentages in ((shares, True), ([s for s in series if s not in shares], False)):
         if drawn:
-            names = " and ".join(s[0] for s in drawn)
-            title = f"{names} against distance from the start, {optimiser['name']}; {chosen}"
-            main += plots.curve(drawn, stop=stop, title=title, shares=percentages)
+            own = fit if any(name == "gold" for name, _, _ in drawn) else ()
+            names = ", ".join([s[0] for s in drawn] + (["fit"] if own else []))
+            rows.append(Row(names.capitalize(), drawn, own, shares=percentages))
+    norms = [
+        (norm, f"norm dash-{i % 6}", found)
+        for i, norm in enumerate(lines)
+        if (found := marks(points, "", norm, list(vetoes)))
+    ]
+    if norms:
+        rates = sorted({bar["rate"] for bar in lines.values()})
+        rows.append(Row("Breaches of norms", norms, lines=[(f"line {percent(r)}", r) for r in rates]))
     panels = []
     for norm, bar in lines.items():
         by_norm = [label for label, found in vetoes.items() if any(v["norm"] == norm for v in found)]
@@ -89,7 +103,24 @@ def limit_figures(optimiser: Json, lines: Mapping[str, Json]) -> tuple[str, list
             rejected = ", ".join(by_norm) or "none"
             title = f"Breaches of {norm} against distance, line {percent(bar['rate'])}; vetoed: {rejected}"
             panels.append((norm, plots.panel(shown, line=bar["rate"], stop=stop, title=title)))
-    return main, panels
+    chosen = f"stop at {stop}" if stop else "no admissible point"
+    named = ", ".join(row.name.lower() for row in rows)
+    title = f"{named} against distance from the start, {optimiser['name']}; {chosen}"
+    return (plots.picture(rows, stop=stop, notes=_notes(optimiser), title=title) if rows else ""), panels
+
+
+def limit_page(certificate: Json) -> str:
+    """The pictures of every optimiser as one SVG file that stands alone; empty where there is none."""
+    drawn = [limit_figures(o, certificate["lines"])[0] for o in certificate["optimisers"]]
+    style = read_text(Path(__file__).with_name("templates") / "style.css")
+    return plots.page([plot for plot in drawn if plot], style) if any(drawn) else ""
+
+
+def _notes(optimiser: Json) -> list[str]:
+    """What the fit says or refuses to say, and the warnings."""
+    if "refusal" not in optimiser:
+        return []
+    return [limit_sentences.fit(optimiser), *(f"Warning: {text}" for text in limit_sentences.warnings(optimiser))]
 
 
 def attack_bars(claims: Sequence[Claim], charter: Charter | None, aim: float) -> str:

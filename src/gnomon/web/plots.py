@@ -7,6 +7,8 @@ one CSS pixel on a phone.
 """
 
 import math
+import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -56,6 +58,20 @@ class Mark:
     y: Interval
     hollow: bool
     """Drawn without fill: not admissible."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a picture: what is drawn over the distance from the start."""
+
+    name: str
+    series: Sequence[tuple[str, str, Sequence[Mark]]]
+    """(name, CSS class, marks) of each line."""
+    fit: Sequence[Mark] = ()
+    lines: Sequence[tuple[str, float]] = ()
+    """(name, height) of horizontal lines."""
+    shares: bool = True
+    """Percentages on the axis; else plain numbers."""
 
 
 def _svg(width: int, height: float, title: str, body: Sequence[str]) -> str:
@@ -159,34 +175,86 @@ def _state_mark(x: float, y: float, state: str) -> str:
     return f'<path d="M{x:.1f} {y - 6.5:.1f} l6.5 6.5 -6.5 6.5 -6.5 -6.5z" class="mark open"/>'
 
 
-def curve(
-    series: Sequence[tuple[str, str, Sequence[Mark]]], *, stop: str | None, title: str, shares: bool = True
-) -> str:
-    """Lines with intervals over d = sqrt(KL). A series is (name, CSS class, marks); without `shares`, plain numbers."""
-    height, left, right, top, bottom = 250, 44, WIDTH - 52, 26, 210
-    marks = [m for _, _, s in series for m in s]
-    xs, ends = [m.x for m in marks], [v for m in marks for v in (m.y.low, m.y.high)]
+def picture(rows: Sequence[Row], *, stop: str | None, notes: Sequence[str] = (), title: str) -> str:
+    """Rows above each other over the same d = sqrt(KL), the stop through all of them, and notes below."""
+    left, right, tall, gap, over = 44, WIDTH - 96, 150, 34, 48
+    xs = [m.x for row in rows for m in (*row.fit, *(m for _, _, s in row.series for m in s))]
     x_top = max([*xs, 1e-6]) * 1.04
+    body: list[str] = []
+    for i, row in enumerate(rows):
+        top = over + i * (tall + gap)
+        body += _row(row, (left, right, top, top + tall), x_top, stop, last=i == len(rows) - 1, first=i == 0)
+    base = over + len(rows) * (tall + gap)
+    body.append(_text((left + right) / 2, base + 2, "distance from the start, d = √KL (√nats)", "tick", "middle"))
+    lines = [line for note in notes for line in textwrap.wrap(note, 60)]
+    body += [_text(4, base + 24 + 16 * i, line, "value") for i, line in enumerate(lines)]
+    return _svg(WIDTH, base + 12 + 16 * len(lines) + (12 if lines else 0), title, body)
+
+
+def _row(
+    row: Row, box: tuple[float, float, float, float], x_top: float, stop: str | None, *, last: bool, first: bool
+) -> list[str]:
+    left, right, top, bottom = box
+    marks = [m for _, _, s in row.series for m in s]
+    ends = [v for m in (*marks, *row.fit) for v in (m.y.low, m.y.high)] + [y for _, y in row.lines]
     pad = max(0.05 * (max(ends) - min(ends)), 0.01)
     y_low, y_high = min(ends) - pad, max(ends) + pad
-    y_low = max(y_low, 0.0) if shares else y_low
+    y_low = max(y_low, 0.0) if row.shares else y_low
 
     def at(x: float, y: float) -> tuple[float, float]:
         share = (min(max(y, y_low), y_high) - y_low) / (y_high - y_low)
         return left + (right - left) * x / x_top, bottom - (bottom - top) * share
 
-    body = _grid(at, (left, right, top, bottom), nice_ticks(0, x_top), nice_ticks(y_low, y_high, 5), shares)
-    body += _stop_line(marks, stop, at, top, bottom, left, right)
-    for _, cls, points in series:
+    ticks = nice_ticks(0, x_top) if last else []
+    body = [_text(4, top - 10, row.name, "name"), *_grid(at, box, ticks, nice_ticks(y_low, y_high, 5), row.shares)]
+    body += [_line(left, at(0, y)[1], right, at(0, y)[1], "limit") for _, y in row.lines]
+    body += [_text(left + 4, at(0, y)[1] - 4, name, "limit") for name, y in row.lines]
+    body += _fit(row.fit, at) if row.fit else []
+    here = next((m for m in marks if m.label == stop), None)
+    if here:
+        x = at(here.x, 0)[0]
+        body.append(_line(x, top - (24 if first else 4), x, bottom, "stop"))
+        anchor = "start" if x < left + 90 else "end" if x > right - 30 else "middle"
+        body += [_text(x, top - 30, f"stop: {stop}", "stop", anchor)] if first else []
+    for _, cls, points in row.series:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in points))
         body.append(f'<polyline points="{path}" class="series {cls}"/>')
         body += [_mark(m, cls, at) for m in points]
+    # Names stand beside their last points, apart from each other and inside the row.
+    names = sorted((at(p[-1].x, p[-1].y.value)[1], name, cls) for name, cls, p in row.series)
     lowest = -math.inf
-    for y, name, cls in sorted((at(p[-1].x, p[-1].y.value)[1], name, cls) for name, cls, p in series):
-        lowest = max(y, lowest + 14)
-        body.append(_text(right + 8, lowest + 4, name, f"name {cls}"))
-    body.append(_text((left + right) / 2, height - 6, "distance from the start, d = √KL (√nats)", "tick", "middle"))
-    return _svg(WIDTH, height, title, body)
+    for i, (y, name, cls) in enumerate(names):
+        lowest = max(min(y, bottom - 13 * (len(names) - 1 - i)), lowest + 13)
+        body.append(_text(right + 7, lowest + 4, _short(name), f"tick {cls}"))
+    return body
+
+
+def _short(name: str, most: int = 15) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _fit(fit: Sequence[Mark], at: Scale) -> list[str]:
+    """A fitted line in its band."""
+    upper, lower = [at(m.x, m.y.high) for m in fit], [at(m.x, m.y.low) for m in reversed(fit)]
+    band = " ".join(f"{x:.1f},{y:.1f}" for x, y in (*upper, *lower))
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in fit))
+    return [f'<polygon points="{band}" class="fitted"/>', f'<polyline points="{path}" class="series fit"/>']
+
+
+def page(plots: Sequence[str], style: str) -> str:
+    """Plots above each other as one SVG file that stands alone, with the page's own style sheet."""
+    boxes = [re.search(r'viewBox="0 0 (\S+) (\S+)"', plot) for plot in plots]
+    sizes = [(float(m[1]), float(m[2])) for m in boxes if m]
+    width, pad = max(w for w, _ in sizes), 20.0
+    body, y = [], pad
+    for plot, (w, h) in zip(plots, sizes, strict=True):
+        body.append(plot.replace("<svg ", f'<svg x="{pad:g}" y="{y:g}" width="{w:g}" height="{h:g}" ', 1))
+        y += h + pad
+    total, frame = width + 2 * pad, f'width="{width + 2 * pad:g}" height="{y:g}"'
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total:g} {y:g}" {frame}><style>{escape(style, False)}'
+        f'</style><rect {frame} style="fill: var(--paper)"/>{"".join(body)}</svg>\n'
+    )
 
 
 def _mark(m: Mark, cls: str, at: Scale) -> str:

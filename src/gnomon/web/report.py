@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from gnomon.assurance import limit_sentences
 from gnomon.assurance.verdict import deciding, overall, percent, whole
 from gnomon.charter.schema import Charter
 from gnomon.core.canonical import from_builtins
@@ -81,6 +82,7 @@ def page(ledger: Ledger) -> dict[str, Any]:
         "forests": [(h, w, Markup(p)) for h, w, p in figures.forests(claims)],  # noqa: S704 - our own SVG, escaped there
         "training": _training(ledger),
         "limits": _limits(ledger, charter),
+        "limit_sentences": limit_sentences.of_certificate(_certificate(ledger)),
         "attacks": _attacks(ledger, claims, charter),
         "samples": transcripts.samples(ledger, [n.id for n in charter.norms] if charter else []),
         "attack_samples": transcripts.attack_samples(ledger),
@@ -230,10 +232,14 @@ def _training(ledger: Ledger) -> dict[str, Any] | None:
     return {"method": payload["method"], "steps": payload["log"][-1]["step"] if payload["log"] else 0, "plot": plot}
 
 
+def _certificate(ledger: Ledger) -> Json:
+    found = ledger.find("limit")
+    return ledger.payload(found[-1]) if found else {"optimisers": []}
+
+
 def _limits(ledger: Ledger, charter: Charter | None) -> list[dict[str, Any]]:
     """The curves of every optimiser, its points as a table, and what each norm vetoed."""
-    found = ledger.find("limit")
-    payload: Json = ledger.payload(found[-1]) if found else {"optimisers": []}
+    payload = _certificate(ledger)
     shown = []
     known: Json = payload.get("lines", {})
     # The ledger sorts names; the page keeps the order of the charter.
@@ -244,6 +250,7 @@ def _limits(ledger: Ledger, charter: Charter | None) -> list[dict[str, Any]]:
             optimiser
             | {
                 "plot": Markup(main),  # noqa: S704 - our own SVG, escaped there
+                "sentences": limit_sentences.of_optimiser(optimiser),
                 "panels": [(n, Markup(p)) for n, p in panels],  # noqa: S704 - our own SVG, escaped there
             }
         )

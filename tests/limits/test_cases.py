@@ -1,0 +1,62 @@
+"""Tables of cases and their draws, against the bootstrap of core."""
+
+import numpy as np
+import pytest
+
+from gnomon.core.errors import DataError
+from gnomon.core.stats import cluster_bootstrap
+from gnomon.limits.cases import Values, at, families, joined, pick, resampled, table, whole
+from gnomon.limits.curve import balanced
+from gnomon.scoring.rows import Outcome
+
+
+def values(value_PC, families=40):
+    value_PC = np.asarray(value_PC, dtype=float)
+    names = [str(i) for i in range(value_PC.shape[1])]
+    clusters = tuple(f"f{i % families}" for i in range(len(names)))
+    return Values(cases=tuple(names), clusters_C=clusters, value_PC=value_PC)
+
+
+def test_a_table_has_a_column_a_case_and_nan_where_nothing_was_measured():
+    one = [Outcome("a", "f", 1.0), Outcome("b", "g", 2.0)]
+    found = table([one, [Outcome("c", "f", 3.0), Outcome("a", "f", 4.0)]])
+    assert (found.cases, found.clusters_C) == (("a", "b", "c"), ("f", "g", "f"))
+    np.testing.assert_array_equal(found.value_PC, [[1.0, 2.0, np.nan], [4.0, np.nan, 3.0]])
+    np.testing.assert_array_equal(at(found, [1]).value_PC, [[4.0, np.nan, 3.0]])
+    assert table([[], []]).value_PC.shape == (2, 0)
+
+
+def test_families_have_the_mean_of_what_was_measured():
+    one = values([[1.0, 2.0, 5.0, np.nan], [1.0, np.nan, 3.0, np.nan]], families=2)
+    found = families(one)
+    assert found.cases == ("f0", "f1")
+    np.testing.assert_array_equal(found.value_PC, [[3.0, 2.0], [2.0, np.nan]])
+    assert whole(one).cases == ("0", "2")
+    assert whole(found).cases == ("f0",)
+    np.testing.assert_array_equal(pick(one, ["2", "0"]).value_PC, [[5.0, 1.0], [3.0, 1.0]])
+
+
+def test_joined_with_equal_weight_has_the_balanced_mean():
+    groups = {
+        "many": [Outcome(f"a{i}", "f", 1.0) for i in range(90)],
+        "few": [Outcome(f"b{i}", "f", 0.0) for i in range(10)],
+        "none": [],
+    }
+    tables = {name: table([found]) for name, found in groups.items()}
+    assert joined(tables).value_PC.mean() == pytest.approx(0.9)
+    assert joined(tables, equal=True).value_PC.mean() == pytest.approx(balanced(groups, "gold").value)
+    assert set(joined(tables).clusters_C) == {"many/f", "few/f"}
+    assert joined({}).cases == ()
+
+
+def test_resampled_means_agree_with_the_bootstrap_of_core():
+    draw = np.random.default_rng(0)
+    one = values(draw.standard_normal((2, 400)))
+    mean_DP = resampled(one)
+    plain = cluster_bootstrap(one.value_PC[1].tolist(), one.clusters_C, unit="g")
+    assert np.quantile(mean_DP[:, 1], [0.025, 0.975]) == pytest.approx([plain.low, plain.high], abs=0.01)
+    missing = one.value_PC.copy()
+    missing[0, ::2] = np.nan
+    assert resampled(values(missing))[:, 0].mean() == pytest.approx(np.nanmean(missing[0]), abs=0.01)
+    with pytest.raises(DataError, match="no measured case"):
+        resampled(values([[np.nan, np.nan], [1.0, 1.0]]))

@@ -35,6 +35,8 @@ BEST: dict[str, dict[str, Any]] = {
     "grpo": {**GROUPS, "per_device_train_batch_size": 8},
 }
 AIMS = {"dpo": (2.5, 4.0), "reward": (2.0, 4.0), "sft": (2.0, 3.0), "grpo": (2.0, 4.0), "generate": (1.5, 4.0)}
+PLACES = ("model", "head", "out")
+"""What a result need not tell: folders of this machine."""
 CURVES = ("dpo", "reward", "sft")
 AGREE = 1e-3
 """Largest relative difference of a loss in float32 that counts as the same curve."""
@@ -72,6 +74,7 @@ def run(side: str, asked: dict[str, Any]) -> dict[str, Any]:
     if ran.returncode or not found:
         raise SystemExit(f"{side}: {asked['method']} failed\n{ran.stdout[-1500:]}\n{ran.stderr[-3000:]}")
     result: dict[str, Any] = json.loads(found[0].removeprefix("RESULT "))
+    result = {key: value for key, value in result.items() if key not in PLACES}
     shown = {k: result[k] for k in ("s_per_step", "cpu_s_per_step", "peak_mib", "losses", "load") if k in result}
     print(f"{side:7} {asked['method']:9} {asked.get('dtype', ''):9} {shown or result}", file=sys.stderr, flush=True)
     return result

@@ -4,8 +4,8 @@
 
 The embedded model is asked for one short sentence about a thing that contains a given word; the reward is 1 if the
 reply is one sentence, ended within 24 tokens, with the word in it, else 0: anybody can verify it. Each batch of 64
-rollouts (16 prompts, 4 replies each) is used for eight steps (N = 8), and for one (N = 1) as a control. VESPO, GRPO and
-GSPO, three seeds each, with one learning rate for all (a rank-16 adapter, 2e-4), nothing tuned.
+rollouts (16 prompts, 4 replies each) is used for eight steps (N = 8). VESPO, GRPO and GSPO, two seeds each, with one
+learning rate for all (a rank-16 adapter, 2e-4), nothing tuned.
 Claimed is stability alone: the largest gradient, the starved share, whether the loop's own checks stopped the run, and
 whether replies to words and things that training never saw got better, paired by prompt. A model of 135 million weights
 says nothing of the published gains on mixtures of experts. Writes docs/experiments/vespo_embedded.json and .svg.
@@ -50,8 +50,8 @@ THINGS = (
 WORDS = ("yellow", "seven", "bridge", "quickly", "window", "salt", "never", "paper", "loud", "green", "stone", "sweet")
 NEW_THINGS = ("a cat", "summer", "a letter", "bread", "the city", "a bicycle")
 NEW_WORDS = ("red", "nine", "door", "slowly", "cup", "sugar")
-NEW_TOKENS, SEEDS, STEPS = 24, (0, 1, 2), 128
-ARMS = [(method, staleness) for staleness in (8, 1) for method in ("vespo", "grpo", "gspo")]
+NEW_TOKENS, SEEDS, STEPS, STALENESS = 24, (0, 1), 80, 8
+METHODS = ("vespo", "grpo", "gspo")
 RATE = 2e-4
 
 
@@ -87,12 +87,12 @@ class Progress(Quiet):
             print(f"  step {step}: reward {value:.2f}", file=sys.stderr, flush=True)
 
 
-def run(subject: Any, method: str, staleness: int, seed: int, steps: int, before: list[float]) -> dict[str, Any]:
+def run(subject: Any, method: str, seed: int, steps: int, before: list[float]) -> dict[str, Any]:
     """One training from the start, and what became of it."""
     prompts = asked(THINGS, WORDS)
     seeds.generator(seed, "order").shuffle(prompts)
     settings = Online(
-        steps=steps, prompts=16, group=4, staleness=staleness, max_new_tokens=NEW_TOKENS, learning_rate=RATE,
+        steps=steps, prompts=16, group=4, staleness=STALENESS, max_new_tokens=NEW_TOKENS, learning_rate=RATE,
         every=steps, measure_kl=True, seed=seed,
     )  # fmt: skip
     adapter, stopped, rows = adapters.attach(subject.model, seed=seed), "", []
@@ -111,7 +111,7 @@ def run(subject: Any, method: str, staleness: int, seed: int, steps: int, before
     gain = paired_difference(before, after, [str(i) for i in range(len(before))], unit="share")
     kept = ("step", "reward", "gradient_norm", "phi_mean", "effective_share", "starved", "kl", "entropy")
     return {
-        "method": method, "staleness": staleness, "seed": seed, "stopped": stopped,
+        "method": method,  "seed": seed, "stopped": stopped,
         "held_out": sum(after) / len(after), "gain": to_builtins(gain),
         "largest_gradient": max((row["gradient_norm"] for row in rows), default=math.nan),
         "most_starved": max((row.get("starved", 0.0) for row in rows), default=math.nan),
@@ -122,9 +122,9 @@ def run(subject: Any, method: str, staleness: int, seed: int, steps: int, before
 def findings(runs: list[dict[str, Any]], before: list[float]) -> dict[str, Any]:
     """One line for each arm."""
     found: dict[str, Any] = {"held_out_before": round(sum(before) / len(before), 3), "prompts": len(before)}
-    for method, staleness in ARMS:
-        own = [r for r in runs if (r["method"], r["staleness"]) == (method, staleness)]
-        found[f"{method} N={staleness}"] = {
+    for method in METHODS:
+        own = [r for r in runs if r["method"] == method]
+        found[method] = {
             "stopped": sum(bool(r["stopped"]) for r in own),
             "runs": len(own),
             "held_out": [round(r["held_out"], 3) for r in own],
@@ -148,9 +148,9 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.8))
     colours = {"vespo": "#084594", "grpo": "#e6550d", "gspo": "#31a354"}
     for r in runs:
-        style = {"color": colours[r["method"]], "ls": "-" if r["staleness"] == 8 else ":", "lw": 1}
-        label = f"{r['method']}, N = {r['staleness']}" if r["seed"] == SEEDS[0] else None
-        rollouts = r["log"][:: r["staleness"]]
+        style = {"color": colours[r["method"]], "lw": 1}
+        label = r["method"] if r["seed"] == SEEDS[0] else None
+        rollouts = r["log"][::STALENESS]
         drawn = [64 * (i + 1) for i in range(len(rollouts))]
         axes[0].plot(drawn, [row["reward"] for row in rollouts], label=label, **style)
         steps = [row["step"] for row in r["log"]]
@@ -181,11 +181,9 @@ def main() -> None:
     before = held_out(subject, 4)
     runs = []
     for seed in SEEDS[:1] if given.quick else SEEDS:
-        for method, staleness in ARMS:
-            print(f"{method}, N = {staleness}, seed {seed}", file=sys.stderr, flush=True)
-            # As many rollouts for each: a step on all of them, or eight on an eighth each.
-            steps = (16 if given.quick else STEPS) * staleness // 8
-            runs.append(run(subject, method, staleness, seed, steps, before))
+        for method in METHODS:
+            print(f"{method}, seed {seed}", file=sys.stderr, flush=True)
+            runs.append(run(subject, method, seed, 16 if given.quick else STEPS, before))
     found = findings(runs, before)
     if not given.quick:
         setting = {

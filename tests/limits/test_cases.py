@@ -5,7 +5,7 @@ import pytest
 
 from gnomon.core.errors import DataError
 from gnomon.core.stats import cluster_bootstrap
-from gnomon.limits.cases import Values, at, families, joined, pick, resampled, table, whole
+from gnomon.limits.cases import LEAST, Values, at, estimates, families, joined, pick, resampled, table, whole
 from gnomon.limits.curve import balanced
 from gnomon.scoring.rows import Outcome
 
@@ -60,3 +60,15 @@ def test_resampled_means_agree_with_the_bootstrap_of_core():
     assert resampled(values(missing))[:, 0].mean() == pytest.approx(np.nanmean(missing[0]), abs=0.01)
     with pytest.raises(DataError, match="no measured case"):
         resampled(values([[np.nan, np.nan], [1.0, 1.0]]))
+
+
+def test_estimates_have_the_interval_of_core_or_the_range_of_few_clusters():
+    draw = np.random.default_rng(0)
+    one = values(draw.standard_normal((3, 400)))
+    for row_C, found in zip(one.value_PC, estimates(one, unit="g", confidence=0.9), strict=True):
+        plain = cluster_bootstrap(row_C.tolist(), one.clusters_C, unit="g", confidence=0.9)
+        assert (found.value, found.n) == (pytest.approx(plain.value), 400)
+        assert (found.low, found.high) == (pytest.approx(plain.low, abs=0.01), pytest.approx(plain.high, abs=0.01))
+    few = values([[0.0, 1.0, 5.0]], families=LEAST - 1)
+    (found,) = estimates(few, unit="g")
+    assert (found.low, found.value, found.high) == (0.0, 2.0, 5.0)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gnomon.core.errors import DataError
 from gnomon.core.stats import clopper_pearson, cluster_bootstrap, paired_difference
-from gnomon.limits.cases import Values
-from gnomon.limits.frontier import LEAST, conflicts, frontier
+from gnomon.limits.cases import LEAST, Values
+from gnomon.limits.frontier import conflicts, frontier
 
 
 def values(value_PC, families=12, names="c"):

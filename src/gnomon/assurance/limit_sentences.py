@@ -47,8 +47,11 @@ def warnings(optimiser: Json) -> list[str]:
     """The first finding of each kind, along the curve."""
     first: dict[str, str] = {}
     for finding in optimiser["findings"]:
-        first.setdefault(finding["kind"], f"{finding['message']}.")
-    return [text[:1].upper() + text[1:] for text in first.values()]
+        text = finding["message"]
+        # A label is written as it is; everything else begins a sentence.
+        begun = text if text.startswith(finding["label"]) else _capital(text)
+        first.setdefault(finding["kind"], f"{begun}.")
+    return list(first.values())
 
 
 def _estimate(found: Json) -> Estimate:

@@ -80,17 +80,16 @@ def show(certificate: Json) -> None:
     from gnomon.assurance import limit_sentences
 
     for optimiser in certificate["optimisers"]:
-        norms = list(certificate["lines"])
         rows = [
             (
                 f"{p['label']}{' (stop)' if p['label'] == optimiser['stop'] else ''}",
                 *(_short(p[name]) for name in ("distance", "gold", "proxy")),
-                *(_short(p["norms"].get(norm)) for norm in norms),
+                max(((e["value"], f"{norm} {_short(e)}") for norm, e in p["norms"].items()), default=(0, "–"))[1],
                 ", ".join(v["norm"] for v in optimiser["vetoes"].get(p["label"], ())) or "none",
             )
             for p in optimiser["points"]
         ]
-        console.table(optimiser["name"], ("point", "d", "gold", "proxy", *norms, "vetoed by"), rows)
+        console.table(optimiser["name"], ("point", "d", "gold", "proxy", "broken most", "vetoed by"), rows)
         console.result(f"{'Stop at ' + optimiser['stop'] if optimiser['stop'] else 'No stop'}: {optimiser['reason']}.")
         for heading, sentence in limit_sentences.of_optimiser(optimiser):
             console.result(f"{heading}: {sentence}")

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from gnomon.core.errors import DataError
 from gnomon.core.seeds import stream
+from gnomon.core.types import Estimate
 from gnomon.scoring.rows import Outcome
 
 Array = NDArray[np.float64]
+LEAST = 6
+"""Clusters below which a bootstrap calls chance sure: six that agree by chance are rarer than 1 in 50, five are not."""
 AT_ONCE = 4_000_000
 """Weights that are held at once."""
 
@@ -105,3 +108,23 @@ def resampled(values: Values, draws: int = 2000, seed: int = 0) -> Array:
         with np.errstate(invalid="ignore"):  # a draw may miss every case of a point that few cases have: NaN
             found.append((times_DK @ sums_PK.T) / (times_DK @ sizes_PK.T))
     return np.concatenate(found)
+
+
+def estimates(values: Values, *, unit: str, confidence: float = 0.95, draws: int = 2000) -> list[Estimate]:
+    """Mean of every point; below `LEAST` clusters its ends are the lowest and the highest case."""
+    clusters, share = len(set(values.clusters_C)), (1 - confidence) / 2
+    mean_DP = resampled(values, draws)
+    method = f"cluster bootstrap, {clusters} clusters, {draws} draws"
+    found = []
+    for row_C, mean_D in zip(values.value_PC, mean_DP.T, strict=True):
+        known_C = row_C[~np.isnan(row_C)]
+        value = float(known_C.mean())
+        low, high = np.nanquantile(mean_D, [share, 1 - share])
+        if clusters < LEAST:
+            low, high, method = known_C.min(), known_C.max(), f"{clusters} clusters: lowest and highest case"
+        # All cases alike: rounding alone must not put the mean outside its own interval.
+        low, high = min(float(low), value), max(float(high), value)
+        found.append(
+            Estimate(value=value, low=low, high=high, n=len(known_C), unit=unit, method=method, confidence=confidence)
+        )
+    return found

@@ -15,10 +15,7 @@ import numpy as np
 
 from gnomon.core.errors import DataError
 from gnomon.core.types import Estimate
-from gnomon.limits.cases import Values, resampled
-
-LEAST = 6
-"""Clusters below which a bootstrap calls chance sure: six that agree by chance are rarer than 1 in 50, five are not."""
+from gnomon.limits.cases import LEAST, Values, estimates, resampled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,21 +117,9 @@ def conflicts(
 
 def _changes(values: Values, confidence: float) -> list[Estimate]:
     """Change from the first point to every later one, over the cases that both have."""
-    start_C = values.value_PC[0]
-    change = Values(
-        cases=values.cases, clusters_C=values.clusters_C, value_PC=np.atleast_2d(values.value_PC[1:] - start_C)
-    )
-    mean_DP, clusters = resampled(change), len(set(values.clusters_C))
-    method = f"paired cluster bootstrap, {clusters} clusters, {len(mean_DP)} draws"
-    found = []
-    for row_C, mean_D in zip(change.value_PC, mean_DP.T, strict=True):
-        value, n = float(np.nanmean(row_C)), int((~np.isnan(row_C)).sum())
-        low, high = np.nanquantile(mean_D, [(1 - confidence) / 2, (1 + confidence) / 2])
-        if clusters < LEAST:
-            low, high, method = np.nanmin(row_C), np.nanmax(row_C), f"{clusters} clusters: lowest and highest case"
-        low, high = min(float(low), value), max(float(high), value)
-        found.append(Estimate(value=value, low=low, high=high, n=n, unit="gold", method=method, confidence=confidence))
-    return found
+    change_PC = np.atleast_2d(values.value_PC[1:] - values.value_PC[0])
+    change = Values(cases=values.cases, clusters_C=values.clusters_C, value_PC=change_PC)
+    return estimates(change, unit="gold", confidence=confidence)
 
 
 def _examples(one: Values, other: Values, point: int, most: int) -> tuple[int, tuple[str, ...]]:

@@ -299,6 +299,6 @@ def test_all_weights_in_pieces_are_sampled_from_as_if_they_were_whole(tmp_path, 
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = ({s: float(*v) for s, v in losses(tmp_path / name).items()} for name in ("one", "two"))
     assert two[1] == pytest.approx(one[1], abs=1e-4)
-    # The divergence from a reference in one piece is 1e-7 instead of 0, and Adam moves by its sign where nothing else is.
+    # The divergence from a reference in one piece is 1e-7 instead of 0; Adam moves by its sign where nothing else is.
     assert [two[s] for s in range(2, 5)] == pytest.approx([one[s] for s in range(2, 5)], abs=1e-3)
     assert sorted(two) == list(range(1, 14))

@@ -45,7 +45,12 @@ def charter(preferences=True) -> Charter:
                 for name, (statement, _, _, line) in NORMS.items()
             ],
             "preferences": [
-                {"id": n, "statement": s, "gold": {"kind": "length"}, "owner": "support lead"}
+                {
+                    "id": n,
+                    "statement": s,
+                    "gold": {"kind": "length", "settings": {"max_words": 60}},
+                    "owner": "support lead",
+                }
                 for n, (s, _, _) in PREFERENCES.items()
             ]
             if preferences

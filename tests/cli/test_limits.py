@@ -51,6 +51,18 @@ def test_a_price_sweep_becomes_part_of_it(gnomon: Gnomon, run: Path) -> None:
     assert gnomon("verify", run).returncode == 0
 
 
+def test_conversations_become_a_horizon(gnomon: Gnomon, run: Path) -> None:
+    said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "x marks it"}] * 2
+    (run.parent / "deployed.jsonl").write_text(json.dumps({"id": "a", "messages": said}) + "\n")
+    ran = gnomon("limits", run, "--turns", "deployed.jsonl", "--key", run / "evidence.key")
+    assert ran.returncode == 0, ran.stderr
+    assert "Long conversations: deployed: staff-code is unbroken after 1 turn in 0.0 %" in ran.stdout
+    ledger = Ledger.read(run / "evidence")
+    (turns,) = ledger.find("turns", subject="deployed")
+    assert turns.id in ledger.find("limit")[-1].parents
+    assert gnomon("verify", run).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -79,6 +79,7 @@ def test_what_is_refused_and_what_is_missing_is_said(run):
     assert training.refusal.startswith("the form does not fit")
     assert training.fit.peak is None
     assert "16 clusters" in sampled.refusal
+    assert training.fitted == sampled.fitted == ()
     assert "outliers: no record holds features of replies" in training.unfound
     assert "drift: no record holds the replies at every point" in sampled.unfound
     assert (certificate.price, certificate.horizon) == (None, {})
@@ -92,16 +93,6 @@ def test_the_fall_of_gold_is_warned_of_and_the_looks_are_there(run):
     assert [look.label for look in training.watch] == list(training.grid)
     assert {t.norm for t in training.trade_offs} == set(NORMS)
     assert all("before" in t.surely for t in training.trade_offs if t.preference == "says-so")
-
-
-def test_the_fit_is_written_down_up_to_its_reach_from_the_level_of_the_start(run):
-    _, _, certificate = run
-    training = certificate.optimisers[0]
-    assert training.fitted[0].gold.value == pytest.approx(training.points[0].gold.value)
-    assert training.fitted[-1].distance == pytest.approx(1.3 * training.points[-1].distance.value)
-    middle = training.fitted[20]
-    rise = predict(training.fit, middle.distance).value
-    assert middle.gold.value == pytest.approx(training.points[0].gold.value + rise)
 
 
 def test_digests_name_what_it_speaks_of(run):
@@ -170,6 +161,16 @@ def test_a_hack_gets_a_warning_and_no_peak(worlds):
     assert [f.kind for f in hack.findings] == ["change_point"]
     assert hack.findings[0].statistic.high < 0
     assert len(hack.findings[0].examples) > 0
+
+
+def test_the_fit_is_written_down_up_to_its_reach_from_the_level_of_the_start(worlds):
+    student = worlds["student"]
+    assert student.fitted[0].gold.value == pytest.approx(student.points[0].gold.value)
+    assert student.fitted[-1].distance == pytest.approx(1.3 * student.points[-1].distance.value)
+    middle = student.fitted[20]
+    rise = predict(student.fit, middle.distance).value
+    assert middle.gold.value == pytest.approx(student.points[0].gold.value + rise)
+    assert worlds["hack"].fitted == (), "a form that does not fit is not drawn"
 
 
 def test_no_world_has_a_peak_beyond_its_reach(worlds):

@@ -150,7 +150,7 @@ def test_every_plot_is_there(pages):
     labels = re.findall(r'role="img" aria-label="([^"]+)"', pages["full"])
     for start in ("Share of probes that broke", "Breaches of norms:", "Harmless lookalikes:", "Preferences:", "gold",
                   "Breaches of staff-code against distance", "Share of attack trials", "Training loss",
-                  "gold, proxy, fit, breaches of norms against distance"):  # fmt: skip
+                  "gold, proxy, breaches of norms against distance"):  # fmt: skip
         assert any(label.startswith(start) for label in labels), start
     assert sum(label.startswith("Breaches of") and "against distance" in label for label in labels) == 2 * len(NORMS)
 
@@ -172,3 +172,18 @@ def test_no_ledger_is_an_error(tmp_path):
 def test_the_report_needs_no_numpy():
     code = "import sys; sys.modules['numpy'] = None; import gnomon.web.report"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_evidence_of_an_older_form_is_still_drawn(tmp_path):
+    """A `limit` record from before certificates had fits, findings and prices."""
+    ledger = build(tmp_path / "l", kind="full")
+    payload = ledger.payload(ledger.find("limit")[-1])
+    old = ("name", "points", "stop", "reason", "admissible", "vetoes")
+    optimisers = [{k: o[k] for k in old} for o in payload["optimisers"]]
+    kept = {k: payload[k] for k in ("stop", "reason", "admissible", "vetoes", "lines", "set")}
+    ledger.append(kind="limit", payload=kept | {"optimisers": optimisers})
+    ledger.close()
+    text = render(tmp_path / "l")
+    Page(text)
+    assert "stop: step-60" in text
+    assert "Beyond the curves" not in text

@@ -1,6 +1,6 @@
 """`gnomon limits RUN`: the limit certificate of a run, computed anew from its records, printed and drawn.
 
-It measures nothing and trains nothing. Only `--price` writes to the ledger: the sweep, and the certificate with it.
+It measures nothing and trains nothing. Only `--price` and `--turns` write to the ledger, and the certificate with it.
 Fails: a folder without evidence is a StorageError; evidence that holds nothing about a limit is a DataError.
 """
 
@@ -18,24 +18,31 @@ from gnomon.core.files import read_json, write_atomic
 from gnomon.core.types import Estimate, Json
 from gnomon.ledger.store import Ledger
 
-KEY = typer.Option(None, "--key", help="With --price: the key that signs the run's ledger; default as in gnomon run.")
+KEY = typer.Option(None, "--key", help="The key that signs the run's ledger, where something is recorded.")
 PRICE = typer.Option(None, "--price", metavar="FILE", help="First record this price sweep (JSON) in the ledger.")
+TURNS = typer.Option(None, "--turns", metavar="FILE", help="First judge and record these conversations (JSONL).")
 
 
-def limits(folder: Path = FOLDER, price: Path | None = PRICE, key: Path | None = KEY, json: bool = JSON) -> None:
+def limits(
+    folder: Path = FOLDER,
+    price: Path | None = PRICE,
+    turns: Path | None = TURNS,
+    key: Path | None = KEY,
+    json: bool = JSON,
+) -> None:
     """Print and draw how far optimisation may go: curves, fit or refusal, stop, room, warnings."""
     from gnomon.limits.certificate import build
     from gnomon.web.figures import limit_page
 
     place = evidence(folder)
-    if price is not None:
-        record(place, price, key)
+    if price or turns:
+        record(place, price, turns, key)
     ledger = Ledger.read(place)
     certificate = to_builtins(build(ledger=ledger, charter=charter_of(ledger))[0])
     if not (certificate["optimisers"] or certificate["price"] or certificate["horizon"]):
         raise DataError(
             f"{place}: no record says anything about a limit: no checkpoints, no samples for best-of-n, no turns, "
-            "no price sweep; gnomon run makes the first two, --price FILE adds a sweep"
+            "no price sweep; gnomon run makes the first two, --turns FILE and --price FILE add the others"
         )
     picture = (place.parent if place.name == "evidence" else place) / "limits.svg"
     drawn = limit_page(certificate)
@@ -60,16 +67,23 @@ def charter_of(ledger: Ledger) -> Charter:
     return Charter.model_validate(ledger.payload(found[-1])["charter"])
 
 
-def record(place: Path, price: Path, key: Path | None) -> None:
-    """Append the sweep, the certificate that holds it, and the claims anew where there are some."""
+def record(place: Path, price: Path | None, turns: Path | None, key: Path | None) -> None:
+    """Append what is given, the certificate that holds it, and the claims anew where there are some."""
     from gnomon.assurance.claims import append_claims, claims
+    from gnomon.cli.turns import judged_turns
     from gnomon.limits.certificate import certify
     from gnomon.limits.price import read
 
-    sweep = read(read_json(price), str(price))
+    charter = charter_of(Ledger.read(place))
+    found: list[tuple[str, dict[str, str], Json]] = []
+    if price:
+        found.append(("price_invariance", {}, to_builtins(read(read_json(price), str(price)))))
+    if turns:
+        found.append(("turns", {"subject": turns.stem}, judged_turns(turns, charter)))
     with Ledger.open(place, key=environment(key).key) as ledger:
-        charter = charter_of(ledger)
-        ledger.append(kind="price_invariance", payload=to_builtins(sweep))
+        for kind, labels, payload in found:
+            above = [r.id for r in ledger.find("charter")[-1:]] if kind == "turns" else []
+            ledger.append(kind=kind, labels=labels, payload=payload, parents=above)
         certify(ledger=ledger, charter=charter)
         if ledger.find("claim"):
             append_claims(ledger, claims(ledger, charter))

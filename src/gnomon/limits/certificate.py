@@ -89,7 +89,7 @@ class Optimiser:
     refusal: str
     """Why there is no fit, or why the fit names no peak; empty if it names one."""
     fitted: tuple[Fitted, ...]
-    """The fit up to its reach, 1.3 times the furthest distance measured; nothing is said beyond."""
+    """The fit up to its reach, 1.3 times the furthest distance. Empty if it does not fit or has too few points."""
     findings: tuple[Finding, ...]
     """Signs of sparse exploits, which no smooth fit foresees. None found is not none there."""
     unfound: tuple[str, ...]
@@ -286,9 +286,11 @@ def _fit(measured: Measured) -> tuple[Fit | None, str]:
 
 
 def _fitted(fit: Fit | None, measured: Measured) -> tuple[Fitted, ...]:
-    """Gold as the fit has it, from the start's own level on."""
+    """Gold as the fit has it, from the start's own level on; a form that does not fit would only mislead."""
     start = next((p.gold for p in measured.points if p.gold and p.distance and p.distance.value == 0), None)
-    if fit is None or start is None:
+    beyond = {p.distance.value for p in measured.points if p.gold and p.distance and p.distance.value > 0}
+    clusters = len({*cases.joined(measured.golds).clusters_C})
+    if fit is None or start is None or len(beyond) < fits.POINTS or clusters < fits.CLUSTERS or not fit.misfit.fits:
         return ()
 
     def at(distance: float) -> Fitted:

@@ -36,7 +36,7 @@ def data(cases: int) -> dict[str, Any]:
     draw = np.random.default_rng(0)
     distance_P = np.linspace(0.0, 4.0, CHECKPOINTS)
     true_P = distance_P * (0.3 - 0.075 * distance_P)
-    luck_C = np.repeat(0.05 * draw.standard_normal(cases // FAMILY), FAMILY) + 0.1 * draw.standard_normal(cases)
+    luck_C = np.repeat(0.05 * draw.standard_normal(cases // FAMILY), FAMILY) + 0.05 * draw.standard_normal(cases)
 
     def noise() -> Any:
         return 0.05 * draw.standard_normal((CHECKPOINTS, cases), dtype=np.float32)

@@ -101,6 +101,8 @@ def resampled(values: Values, draws: int = 2000, seed: int = 0) -> Array:
     count, rows = len(names), list(zip(values.value_PC, known_PC, strict=True))
     sums_PK = np.stack([np.bincount(index_C, np.where(k_C, v_C, 0.0), count) for v_C, k_C in rows])
     sizes_PK = np.stack([np.bincount(index_C, k_C, count) for _, k_C in rows])
+    # Where every point has the same cases, one count serves all.
+    sizes_PK = sizes_PK[:1] if (sizes_PK == sizes_PK[0]).all() else sizes_PK
     generator = np.random.default_rng(stream(seed, "resampled"))
     step, found = max(1, AT_ONCE // count), []
     for begin in range(0, draws, step):

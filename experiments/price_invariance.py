@@ -1,6 +1,6 @@
 """What does it cost to break a norm? A penalty, a Lagrangian, a mask and a latch while breaking pays more and more.
 
-    python experiments/price_invariance.py [--quick] [--json]
+    python experiments/price_invariance.py [--quick] [--json] [--steps N] [--out DIR]
 
 A policy chooses one of ten acts; the first breaks a norm and is chosen with probability 0.01 at the start, the others
 share the rest and earn nothing. Breaking earns g, from 0 to a million. The policy is a table of ten logits, trained on
@@ -286,6 +286,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few prices; nothing is written")
     parser.add_argument("--json", action="store_true", help="print the findings as one line")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "docs" / "experiments")
+    parser.add_argument("--steps", type=int, default=STEPS, help="optimiser steps of every policy")
     parser.add_argument("--redraw", action="store_true", help="only draw the results that are written")
     given = parser.parse_args()
     if given.redraw:
@@ -293,12 +294,12 @@ def main() -> None:
         draw(written["points"], written["retries"], given.out / "price_invariance.svg")
         return
     torch.set_num_threads(1)
-    rows = sweep((4, 7, 10**6) if given.quick else PRICES, STEPS)
+    rows = sweep((4, 7, 10**6) if given.quick else PRICES, given.steps)
     tries = (1, 2, 4, 8, 16, 32, 64, 128)
     again = [row for misses in (0.1, 0.02) for row in retries(0.2, misses, tries, 500 if given.quick else 4000)]
     found = findings(rows, again)
     if not given.quick:
-        setting = {"p0": P0, "beta": BETA, "limit": LIMIT, "steps": STEPS, "rollouts a step": PROMPTS * GROUP}
+        setting = {"p0": P0, "beta": BETA, "limit": LIMIT, "steps": given.steps, "rollouts a step": PROMPTS * GROUP}
         result = {"setting": setting, "findings": found, "points": rows, "retries": again}
         (given.out / "price_invariance.json").write_text(json.dumps(result, indent=1) + "\n")
         draw(rows, again, given.out / "price_invariance.svg")

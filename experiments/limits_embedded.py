@@ -245,7 +245,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axes[0].set(xlabel="distance from the start, sqrt(nats)", ylabel="gold (exact)", ylim=(0, 1))
     axes[0].set_title("Gold", loc="left")
     axes[1].set(xlabel="distance from the start, sqrt(nats)", ylabel="proxy (standard deviations)")
-    axes[1].set_title("Proxy that was optimised (best-of-n: its own rule; else one reward model)", loc="left")
+    axes[1].set_title("Proxy: best-of-n by its own rule, else one reward model", loc="left")
     axes[0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
@@ -283,7 +283,7 @@ def main() -> None:
             lambda adapter, folder: offline.train(
                 subject=subject, adapter=adapter, examples=examples, loss=plugin.build("loss", "dpo"), folder=folder,
                 measure=logprobs.sequence_logp,
-                settings=Offline(steps=steps, batch=8, learning_rate=3e-4, every=EVERY, warmup=0.0),
+                settings=Offline(epochs=5, steps=steps, batch=8, learning_rate=3e-4, every=EVERY, warmup=0.0),
             ),
             measure,
         )  # fmt: skip

@@ -160,7 +160,7 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     axes[0].set(xlabel="rollouts drawn", ylabel="mean reward of the rollouts", ylim=(0, 1))
     axes[0].set_title("Reward", loc="left")
     axes[0].legend(frameon=False, fontsize=8)
-    axes[1].set(xlabel="step", ylabel="length of the gradient", yscale="log")
+    axes[1].set(xlabel="step", ylabel="length of the gradient")
     axes[1].set_title("Gradient before it is cut", loc="left")
     axes[2].set(xlabel="step", ylabel="effective share of a mini-batch", ylim=(0, 1.02))
     axes[2].set_title("VESPO: how many rollouts still teach", loc="left")

@@ -54,11 +54,11 @@ def test_gradients_of_several_passes_add_up_exactly():
     weight = weights()
     optimizer = Optimizer([weight])
     optimizer.compute_in(torch.bfloat16)
-    for value in (1.0, 2**-9, 2**-9):
+    for value in (1.0, 2**-9, 2**-9):  # each lost alone beside 1 in bfloat16
         (weight * torch.tensor(value, dtype=torch.bfloat16)).sum().backward()
-    assert torch.equal(optimizer.masters[0].grad, torch.full((5, 3), 1.0 + 2**-8))
+    assert optimizer.clip(1e9) == pytest.approx(15**0.5 * (1.0 + 2**-8), rel=1e-6)
     optimizer.clear()
-    assert optimizer.masters[0].grad is None
+    assert optimizer.clip(1e9) == 0.0
 
 
 @pytest.mark.parametrize("compute", [torch.float32, torch.bfloat16])

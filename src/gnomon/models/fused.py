@@ -106,7 +106,12 @@ def norm(module: Any, hidden_states: Tensor) -> Tensor:
 
 def mlp(module: Any, x: Tensor) -> Tensor:
     """down(silu(gate(x)) up(x))"""
-    out: Tensor = module.down_proj(_Gate.apply(module.gate_proj(x), module.up_proj(x)))  # type: ignore[no-untyped-call]
+    gate, up, down = module.gate_proj(x), module.up_proj(x), module.down_proj
+    plain = type(down) is nn.Linear and down.bias is None
+    if plain and not down._forward_hooks and not down._forward_pre_hooks:
+        out: Tensor = _Down.apply(gate, up, down.weight)  # type: ignore[no-untyped-call]
+    else:
+        out = down(_Gate.apply(gate, up))  # type: ignore[no-untyped-call]
     return out
 
 
@@ -149,3 +154,21 @@ class _Gate(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
         return kernels.gate_back(grads[0].contiguous(), *ctx.saved_tensors)
+
+
+class _Down(torch.autograd.Function):
+    """The product in between is a layer's widest tensor: it is not kept, but made again in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(gate, up, weight)
+        return nn.functional.linear(kernels.gate(gate, up), weight)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        gate, up, weight = ctx.saved_tensors
+        to_weight = None
+        if ctx.needs_input_grad[2]:
+            to_weight = grads[0].flatten(0, -2).T @ kernels.gate(gate, up).flatten(0, -2)
+        to_gate, to_up = kernels.gate_back((grads[0] @ weight).contiguous(), gate, up)
+        return to_gate, to_up, to_weight

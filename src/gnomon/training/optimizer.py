@@ -1,12 +1,14 @@
 """AdamW over float32 masters: the model computes in its own type, the optimiser keeps the exact weights.
 
-A step of AdamW is smaller than what bfloat16 can hold; without masters most of it would be swallowed. Gradients are
-added up in the masters' type as soon as a weight has one, so that several backward passes lose nothing either.
+A step of AdamW is smaller than what bfloat16 can hold; without masters most of it would be swallowed. Gradients of
+several backward passes are added up in the masters' type; one alone stays in 16 bits until the step needs it.
 Of several processes each steps its own pieces, or all step alike. It chooses no rates and no steps.
 Source: Loshchilov & Hutter, AdamW, 1711.05101; masters: Micikevicius et al., 1710.03740, section 3.1.
 Fails: stored tensors that do not fit raise TrainingError.
 """
 
+import functools
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -16,6 +18,11 @@ from torch.distributed.tensor import DTensor
 from gnomon.core.errors import TrainingError
 from gnomon.models import heap
 from gnomon.training import world
+
+Pair = tuple[nn.Parameter, nn.Parameter]
+"""A parameter and its master."""
+AT_ONCE = 1 << 24
+"""Most elements that are stepped together."""
 
 
 class Optimizer:
@@ -28,7 +35,7 @@ class Optimizer:
         heap.keep()
         self.parameters, self._rounded = list(parameters), rounded
         self.masters = [p if p.dtype.itemsize >= 4 else _master(p) for p in self.parameters]
-        self._weight_decay = weight_decay
+        self._weight_decay, self._shrink = weight_decay, 1.0
         self._adamw = self._fresh()
 
     def compute_in(self, dtype: torch.dtype) -> None:
@@ -42,20 +49,32 @@ class Optimizer:
             parameter.grad = master.grad = None
 
     def clip(self, longest: float) -> float:
-        """Sum the gradient over all processes, and shorten it to at most `longest`; returns how long it was."""
+        """Sum the gradient over all processes, and let the step shorten it to `longest`; returns how long it was."""
+        for parameter, master in self._pairs():
+            if master.grad is not None or world.current().size > 1:
+                _hand_on(parameter, master)
         world.sum_gradients(self.masters)
-        norm = nn.utils.clip_grad_norm_(self.masters, longest)
-        return float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        norm = _norm([grad for p, m in self._pairs() for grad in (m.grad, p.grad if p is not m else None)])
+        self._shrink = min(1.0, longest / (norm + 1e-6)) if math.isfinite(norm) else 1.0
+        return norm
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
-        """One step at this learning rate; the model computes with the new weights."""
+        """One step at this learning rate, which uses the gradients up; the model computes with the new weights."""
         for group in self._adamw.param_groups:
             group["lr"] = rate
-        self._adamw.step()
-        for parameter, master in self._pairs():
-            if parameter is not master:
-                parameter.copy_(master)
+        # A few weights at a time: all gradients in the masters' type at once would be the most memory of a step.
+        for part in _parts(self._pairs()):
+            for parameter, master in part:
+                _hand_on(parameter, master)
+                if master.grad is not None and self._shrink < 1:
+                    master.grad.mul_(self._shrink)
+            self._adamw.step()
+            for parameter, master in part:
+                parameter.grad = master.grad = None
+                if parameter is not master:
+                    parameter.copy_(master)
+        self._shrink = 1.0
 
     def state(self) -> dict[str, Tensor]:
         """Moments, and masters where the model has only their copy, by name; they move on with the next step.
@@ -95,26 +114,60 @@ class Optimizer:
     def _fresh(self) -> torch.optim.AdamW:
         return torch.optim.AdamW(self.masters, lr=0.0, weight_decay=self._weight_decay, fused=True)
 
-    def _pairs(self) -> list[tuple[nn.Parameter, nn.Parameter]]:
+    def _pairs(self) -> list[Pair]:
         return list(zip(self.parameters, self.masters, strict=True))
 
 
 def _master(parameter: nn.Parameter, dtype: torch.dtype | None = None) -> nn.Parameter:
-    """The exact weights of a parameter; the parameter keeps a copy in `dtype` and hands its gradients on."""
+    """The exact weights of a parameter, which keeps a copy in `dtype`."""
     exact = torch.promote_types(parameter.dtype, torch.float32)
     master = nn.Parameter(parameter.detach().to(exact, copy=dtype is None))
     if dtype is not None:
         parameter.data = parameter.data.to(dtype)
 
-    def hand_on(found: Tensor) -> None:
-        grad = found.grad
-        if grad is None:
-            return
-        if master.grad is None:
-            master.grad = grad.to(exact)
-        else:
-            master.grad.add_(grad)
-        found.grad = None
+    def make_room(grad: Tensor) -> None:
+        """A second gradient is on its way: the first goes to the master, so that they are added up there."""
+        if parameter.grad is not None:
+            _hand_on(parameter, master)
 
-    parameter.register_post_accumulate_grad_hook(hand_on)  # type: ignore[no-untyped-call]
+    parameter.register_hook(make_room)  # type: ignore[no-untyped-call]
     return master
+
+
+def _parts(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Runs of weights with at most `AT_ONCE` elements, or a single larger one, in order."""
+    parts: list[list[Pair]] = []
+    room = 0
+    for pair in pairs:
+        size = pair[1].numel()
+        if size > room:
+            parts.append([])
+            room = AT_ONCE
+        parts[-1].append(pair)
+        room -= size
+    return parts
+
+
+def _norm(found: Sequence[Tensor | None]) -> float:
+    """Euclidean length of all gradients together, from squares in at least float32."""
+    grads = [grad for grad in found if grad is not None]
+    if any(isinstance(grad, DTensor) for grad in grads):
+        total = nn.utils.get_total_norm(grads)
+        return float(total.full_tensor() if isinstance(total, DTensor) else total)
+    kind = functools.reduce(torch.promote_types, [grad.dtype for grad in grads], torch.float32)
+    # In pieces, since each is copied in the wider type.
+    pieces = [piece for grad in grads for piece in grad.flatten().split(AT_ONCE // 16)]  # type: ignore[no-untyped-call]
+    lengths = [torch.linalg.vector_norm(piece, dtype=kind) for piece in pieces]
+    return float(torch.linalg.vector_norm(torch.stack(lengths))) if lengths else 0.0
+
+
+@torch.no_grad()
+def _hand_on(parameter: nn.Parameter, master: nn.Parameter) -> None:
+    """Add a parameter's gradient to its master's."""
+    if parameter is master or parameter.grad is None:
+        return
+    if master.grad is None:
+        master.grad = parameter.grad.to(master.dtype)
+    else:
+        master.grad.add_(parameter.grad)
+    parameter.grad = None

@@ -5,10 +5,11 @@
 The embedded model writes one short sentence that contains a word. Gold is exact: half for one whole sentence, half for
 the word in it. Four reward models learn from the model's own replies to other prompts, pairs ordered by gold with a
 quarter of the labels turned round; each has its own order, adapter and bootstrap of the pairs. Best-of-n ranks 64
-replies to each of 36 unseen prompts by one reward model, and by the mean, the worst and the uncertainty-weighted of
-four. DPO takes best and worst of four replies by the one; GRPO its reward, or the worst of four. Every eighth step is
-measured: gold, proxy and divergence (k1 on own replies). What the curves carry is said by the package's own fits,
-watch and detectors; methods are compared at equal distance. Writes docs/experiments/limits_embedded.json and .svg.
+replies to each of 36 unseen prompts by one reward model, by the mean, the worst and the uncertainty-weighted of four,
+and by one of averaged weights (WARM). DPO takes best and worst of four replies by the one; GRPO its reward, or the
+worst of four. Every eighth step is measured: gold, proxy and divergence (k1 on own replies). What the curves carry is
+said by the package's own fits, watch and detectors; methods are compared at equal distance. Writes
+docs/experiments/limits_embedded.json and .svg.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from gnomon.training.examples import preference_examples
 from gnomon.training.judged import Judged
 from gnomon.training.online_schedule import Online
 from gnomon.training.schedule import Offline
+from gnomon.training.warm import average
 
 MEMBERS, NOISE, EVERY, COPIES = 4, 0.25, 8, 4
 RULES: dict[str, Callable[[Any], Any]] = {
@@ -111,18 +113,18 @@ def scores(members: Sequence[Any], replies: Sequence[Transcript]) -> Any:
     return np.stack([member.standardised(replies).double().numpy() for member in members])
 
 
-def best_of(groups: list[list[Transcript]], score_MN: Any) -> dict[str, dict[str, Any]]:
+def best_of(groups: list[list[Transcript]], score_MN: Any, rules: Any) -> dict[str, dict[str, Any]]:
     """Gold and proxy of the best of n for every rule, by case."""
     size = len(groups[0])
     gold_CN = np.array([[gold(reply) for reply in group] for group in groups])
     grid = best_of_n.grid(size)
     found = {}
-    for name, rule in RULES.items():
+    for name, rule in rules.items():
         proxy_CN = np.asarray(rule(score_MN)).reshape(len(groups), size)
         both = [list(zip(proxy_CN.tolist(), gold_CN.tolist(), strict=True))] * len(grid)
         gold_PC = [[best_of_n.expected(p, g, n) for p, g in rows] for n, rows in zip(grid, both, strict=True)]
         proxy_PC = [[best_of_n.expected(p, p, n) for p, _ in rows] for n, rows in zip(grid, both, strict=True)]
-        found[name] = {
+        found[f"best-of-n, {name}"] = {
             "labels": [f"n={n}" for n in grid], "kl": [best_of_n.kl_bound(n) for n in grid], "form": "best_of_n",
             "gold_PC": gold_PC, "proxy_PC": proxy_PC,
         }  # fmt: skip
@@ -268,7 +270,9 @@ def main() -> None:
         groups = drawn(subject, held_out, size, seed=3)
         flat = [reply for group in groups for reply in group]
         score_MN = scores(made, flat)
-        curves = {f"best-of-n, {name}": found for name, found in best_of(groups, score_MN).items()}
+        warm = average([Path(place) / f"judge-{member}" for member in range(members)], Path(place) / "warm")
+        curves = best_of(groups, score_MN, RULES)
+        curves |= best_of(groups, scores([warm], flat), {"averaged weights (WARM)": RULES["one reward model"]})
         golds = np.array([gold(r) for r in flat]).reshape(len(held_out), size)
         agree = [_agreement(golds, score_N.reshape(golds.shape)) for score_N in score_MN]
         first = [group[:COPIES] for group in groups]

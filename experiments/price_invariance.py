@@ -41,7 +41,7 @@ from gnomon.training.optimizer import Optimizer
 from gnomon.training.rollouts import Prompt, Rollout
 
 ACTS, BREACH, P0, BETA = 10, 0, 0.01, 0.5
-PROMPTS, GROUP, STEPS, RATE, FRESH = 32, 16, 400, 0.1, 20_000
+PROMPTS, GROUP, STEPS, RATE, FRESH = 32, 16, 1600, 0.1, 20_000
 PRICES = (0, 3, 4, 5, 6, 8, 10, 12, 100, 10**6)
 START = torch.tensor([P0] + [(1 - P0) / (ACTS - 1)] * (ACTS - 1), dtype=torch.float64).log()
 

@@ -39,4 +39,17 @@ def test_divergence_is_measured_on_the_checkpoints_own_replies(begin: Begin) -> 
         rows = run.ledger.payload(record)["rows"]
         assert len(rows) == 4
         assert all(row["tokens"] > 0 for row in rows)
+        assert all(len(row["features"]) == checkpoints.FEATURES for row in rows)
     assert any(row["kl"] != 0 for row in rows), "four steps at a high rate move the model away from its start"
+
+
+def test_the_start_is_read_too_and_has_moved_nowhere(begin: Begin) -> None:
+    run = begin()
+    scores = stages.measured(run, model=run.model, subject="before", split="select", kinds=("probe",), title="")
+    asked = run.ledger.get(scores.parents[0])
+    rows = run.ledger.payload(checkpoints.diverged(run, None, asked))["rows"]
+    assert [row["case"] for row in rows] == [row["case"] for row in run.ledger.payload(asked)["rows"]]
+    assert {row["kl"] for row in rows} == {0.0}
+    # A random model of 49152 words is nearly uniform at any temperature: its entropy is close to log 49152.
+    assert all(abs(row["entropy"] - 10.8) < 0.5 for row in rows)
+    assert len({tuple(row["features"]) for row in rows}) > 1

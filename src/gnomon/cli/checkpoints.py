@@ -6,6 +6,7 @@ Units: divergence in nats a reply, under the sampling temperature of the run.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -30,6 +31,8 @@ from gnomon.training.checkpoint import Checkpoint, State, restore_weights
 
 ROWS = 16
 """Replies whose log-probabilities are computed at once."""
+FEATURES = 16
+"""Numbers that stand for the model's reading of a reply."""
 
 
 def local(run: Run) -> LocalModel:
@@ -104,30 +107,43 @@ def at(run: Run, checkpoint: Checkpoint) -> Iterator[LocalModel]:
             yield replace(model, identity=identity)
 
 
-def diverged(run: Run, checkpoint: Checkpoint, asked: Record) -> Record:
-    """How far a checkpoint has moved from the start, on its own replies; the `divergence` record."""
+def diverged(run: Run, checkpoint: Checkpoint | None, asked: Record) -> Record:
+    """How far a checkpoint has moved from the start, on its own replies; the `divergence` record.
+
+    Beside it each reply's entropy, and features: the start's reading of it, where outliers are looked for. No
+    checkpoint: the start itself, on all its replies, since the others are compared with them.
+    """
     settings = run.settings
     rows = run.ledger.payload(asked)["rows"]
-    chosen = [rows[i] for i in spread([len(rows)], settings.divergence_cases)]
+    chosen = rows if checkpoint is None else [rows[i] for i in spread([len(rows)], settings.divergence_cases)]
     start = local(run)
-    sink = run.stage(f"Divergence at step {checkpoint.step}")
+    sink = run.stage(f"Divergence at step {checkpoint.step}" if checkpoint else "Before: entropy and features")
 
     def measure(shard: Json) -> Json:
         replies = [from_builtins(row["transcript"], Transcript) for row in shard]
         packed, counts = _packed(start, replies, settings.max_new_tokens)
         with torch.inference_mode():
-            with at(run, checkpoint) as model:
+            with at(run, checkpoint) if checkpoint else nullcontext(start) as model:
                 policy = logprobs.token_logp(model.model, packed, temperature=settings.temperature)
             reference = logprobs.token_logp(start.model, packed, temperature=settings.temperature)
             kl_B = logprobs.sequence_kl(policy, reference, packed)
+            entropy_B = -logprobs.per_sequence(policy, packed) / packed.count_B.to(policy)
+            read_BF = _features(logprobs.hidden(start.model, packed, packed.last_B))
+        found = zip(shard, kl_B.tolist(), counts, entropy_B.tolist(), read_BF.tolist(), strict=True)
         return [
-            {"case": row["case"], "kl": kl, "tokens": count}
-            for row, kl, count in zip(shard, kl_B.tolist(), counts, strict=True)
+            {
+                "case": row["case"],
+                "kl": kl if checkpoint else 0.0,
+                "tokens": count,
+                "entropy": round(entropy, 6),
+                "features": [round(x, 4) for x in features],
+            }
+            for row, kl, count, entropy, features in found
         ]
 
     key = {
         "task": "run/divergence",
-        "weights": [start.identity["weights"], checkpoint.weights],
+        "weights": [start.identity["weights"], checkpoint.weights if checkpoint else ""],
         "temperature": settings.temperature,
         "code": code_digest(),
     }
@@ -135,13 +151,20 @@ def diverged(run: Run, checkpoint: Checkpoint, asked: Record) -> Record:
     found = [row for result in run.executor(sink).map(task=measure, shards=shards, key=key) for row in result.value]
     return run.ledger.append(
         kind="divergence",
-        labels={"subject": f"step-{checkpoint.step}"},
+        labels={"subject": f"step-{checkpoint.step}" if checkpoint else "before"},
         payload={
             "estimator": f"k1 on own replies, as text, at temperature {settings.temperature:g}",
             "rows": found,
         },
         parents=[asked.id],
     )
+
+
+def _features(read_BD: torch.Tensor) -> torch.Tensor:
+    """A random projection, the same for all: it keeps distances, and a record small."""
+    draw = torch.Generator().manual_seed(0)
+    onto_DF = torch.randn(read_BD.shape[1], FEATURES, generator=draw) / math.sqrt(read_BD.shape[1])
+    return read_BD.float().cpu() @ onto_DF
 
 
 def _packed(model: LocalModel, replies: Sequence[Transcript], most: int) -> tuple[Any, list[int]]:

@@ -52,9 +52,10 @@ def aligned(run: Run) -> None:
     """Train, measure every checkpoint, let the limit choose, and measure and attack what was chosen."""
     from gnomon.cli import aligning, checkpoints
 
-    stages.measured(
+    before = stages.measured(
         run, model=run.model, subject="before", split="select", kinds=("probe", "preference"), title="Before: selection"
     )
+    checkpoints.diverged(run, None, run.ledger.get(before.parents[0]))
     training, state = aligning.trained(run)
     for checkpoint in state.checkpoints:
         with checkpoints.at(run, checkpoint) as there:

@@ -35,6 +35,8 @@ from gnomon.limits.stop import Bar, Veto
 
 LEVEL = 0.01
 """Rate of false alarms of each kind of finding, over all points of one optimiser together."""
+SHARE = 0.05
+"""Of the start's own replies that lie beyond what counts as an outlier: fewer would take more replies of it."""
 DRAWN = 40
 """Distances at which a fit is written down, so that it can be drawn without fitting again."""
 
@@ -329,13 +331,13 @@ def _room(value: float, low: float, high: float, used: Estimate) -> Estimate:
 
 
 def _findings(measured: Measured) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Change of gold, parting of proxy and gold, drift of the text; outliers need features that no record holds."""
+    """Change of gold, parting of proxy and gold, drift of the text and its entropy, outliers among replies."""
     labels = [p.label for p in measured.points]
     gold, proxy = (cases.whole(cases.joined(g)) for g in (measured.golds, measured.proxies))
     means = cases.whole(cases.families(cases.joined(measured.golds)))
     looks = max(1, len(labels) - 1)
     found: list[Finding | None] = []
-    missing = ["outliers: no record holds features of replies"]
+    missing: list[str] = []
 
     def looked(kind: str, look: Any, **given: Any) -> None:
         try:
@@ -347,7 +349,7 @@ def _findings(measured: Measured) -> tuple[tuple[Finding, ...], tuple[str, ...]]
     both = [c for c in gold.cases if c in {*proxy.cases}]
     gold_PC, proxy_PC = (cases.pick(v, both).value_PC for v in (gold, proxy))
     features = {name: cases.whole(cases.families(v)) for name, v in measured.features.items() if v.cases}
-    shared = [c for c in features["length"].cases if c in {*features["repetition"].cases}] if features else []
+    shared = sorted(set.intersection(*({*v.cases} for v in features.values()))) if features else []
     rows = {n: cases.pick(v, shared).value_PC for n, v in features.items()}
     for p in range(1, len(labels)):
         if both:
@@ -357,6 +359,12 @@ def _findings(measured: Measured) -> tuple[tuple[Finding, ...], tuple[str, ...]]
         if shared:
             before, now = ({n: row_PC[i] for n, row_PC in rows.items()} for i in (0, p))
             looked("drift", sparse.drift, label=labels[p], ids=shared, before=before, now=now, level=LEVEL / looks)
+        if measured.read.get(labels[0]) and (now_read := measured.read.get(labels[p])):
+            start_NF, now_NF = (np.array([*r.values()], dtype=float) for r in (measured.read[labels[0]], now_read))
+            given = {"ids": [*now_read], "start_NF": start_NF, "now_NF": now_NF, "share": SHARE}
+            looked("outliers", sparse.outliers, label=labels[p], level=LEVEL / looks, **given)
+    if not measured.read:
+        missing.append("outliers: no record holds features of replies")
     if not both:
         missing.append("gap: no case has both a proxy and a gold at every point")
     if not shared:

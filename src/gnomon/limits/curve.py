@@ -39,7 +39,7 @@ class Point:
     golds: Mapping[str, Estimate] = field(default_factory=dict)
     norms: Mapping[str, Estimate] = field(default_factory=dict)
     features: Mapping[str, Estimate] = field(default_factory=dict)
-    """Of the text: length in characters, and repetition as the share of word triples that were there before."""
+    """Length in characters, repetition as the share of word triples that were there before, entropy in nats a token."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,6 +55,8 @@ class Measured:
     breaches: Mapping[str, Values]
     """Norm to its breaches."""
     features: Mapping[str, Values]
+    read: Mapping[str, Mapping[str, Sequence[float]]]
+    """Label to case to the start's reading of the reply there, where outliers are looked for."""
     used: tuple[Record, ...]
 
 
@@ -157,17 +159,26 @@ def checkpoints(ledger: Ledger, charter: Charter, split: str) -> Measured:
     """The start and every `step-N`, from their newest `scores` and `divergence` records."""
     used: list[Record] = []
     found: dict[str, tuple[Judged, Estimate | None]] = {}
+    read: dict[str, dict[str, Sequence[float]]] = {}
     for label, record in _subjects(ledger, split).items():
         rows = score_rows.read(ledger.payload(record))
         used.append(record)
         divergence = ZERO if label == "before" else None
-        if label != "before" and (measured := ledger.find("divergence", subject=label)):
+        at = judged(rows, charter, _replies(ledger, record))
+        if measured := ledger.find("divergence", subject=label):
             used.append(measured[-1])
-            divergence = divergence_of(ledger.payload(measured[-1]), {r.case: r.family for r in rows})
-        found[label] = judged(rows, charter, _replies(ledger, record)), divergence
+            payload, known = ledger.payload(measured[-1]), {r.case: r for r in rows}
+            if divergence is None:
+                divergence = divergence_of(payload, {c: r.family for c, r in known.items()})
+            own = {row["case"]: row for row in payload["rows"] if row["case"] in known and "entropy" in row}
+            if own:
+                entropy = [Outcome(c, f"{known[c].target}/{known[c].family}", float(own[c]["entropy"])) for c in own]
+                at = dataclasses.replace(at, features={**at.features, "entropy": entropy})
+                read[label] = {case: row["features"] for case, row in own.items()}
+        found[label] = at, divergence
     trained = ledger.find("training")
     name = str(ledger.payload(trained[-1])["method"]) if trained else "training"
-    return _measured(name, found, charter, (*used, *trained[-1:]))
+    return _measured(name, found, charter, (*used, *trained[-1:]), read)
 
 
 def _replies(ledger: Ledger, scores: Record) -> dict[str, str]:
@@ -183,7 +194,11 @@ def _reply(transcript: Json) -> str | None:
 
 
 def _measured(
-    name: str, found: Mapping[str, tuple[Judged, Estimate | None]], charter: Charter, used: Sequence[Record]
+    name: str,
+    found: Mapping[str, tuple[Judged, Estimate | None]],
+    charter: Charter,
+    used: Sequence[Record],
+    read: Mapping[str, Mapping[str, Sequence[float]]] = MappingProxyType({}),
 ) -> Measured:
     points = tuple(point(label, at, divergence) for label, (at, divergence) in found.items())
     outcomes = [at for at, _ in found.values()]
@@ -195,7 +210,8 @@ def _measured(
         golds={p.id: table([at.golds[p.id] for at in outcomes]) for p in charter.preferences},
         proxies={p.id: table([at.proxies[p.id] for at in outcomes]) for p in charter.preferences},
         breaches={n.id: table([at.breaches[n.id] for at in outcomes]) for n in charter.norms},
-        features={name: table([at.features.get(name, ()) for at in outcomes]) for name in FEATURES},
+        features={name: table([at.features.get(name, ()) for at in outcomes]) for name in (*FEATURES, "entropy")},
+        read=read,
         used=tuple(used),
     )
 

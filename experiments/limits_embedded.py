@@ -248,8 +248,8 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axes[0].set_title("Gold", loc="left")
     axes[1].set(xlabel="distance from the start, sqrt(nats)", ylabel="proxy (standard deviations)")
     axes[1].set_title("Proxy: best-of-n by its own rule, else one reward model", loc="left")
-    axes[0].legend(frameon=False, fontsize=8, loc="lower right")
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    figure.legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=8, loc="lower center", ncol=4)
     figure.savefig(path, metadata={"Date": None})
 
 
@@ -257,7 +257,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="best of 8, eight steps; nothing is written")
     parser.add_argument("--json", action="store_true", help="print the findings as one line")
+    parser.add_argument("--redraw", action="store_true", help="only draw the results that are written")
     given = parser.parse_args()
+    if given.redraw:
+        draw(json.loads((OUT / "limits_embedded.json").read_text()), OUT / "limits_embedded.svg")
+        return
     size, steps, members = (8, 8, 2) if given.quick else (64, 48, MEMBERS)
     subject = models.load("embedded", cache=Path.home() / ".cache" / "gnomon")
     held_out, prompts = asked(NEW_THINGS, NEW_WORDS), asked(THINGS, WORDS)

@@ -3,6 +3,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from gnomon.core.errors import TrainingError  # noqa: E402
+from gnomon.training import optimizer as module  # noqa: E402
 from gnomon.training.optimizer import Optimizer  # noqa: E402
 
 
@@ -48,6 +49,28 @@ def test_masters_keep_steps_that_bfloat16_swallows():
     torch.testing.assert_close(moved, torch.full_like(moved, 400 * 1e-5), rtol=1e-2, atol=0)
     assert (plain == weights(torch.bfloat16)).float().mean() > 0.5, "bfloat16 alone swallows such steps"
     assert torch.equal(weight, optimizer.masters[0].to(torch.bfloat16))
+
+
+@pytest.mark.parametrize("compute", [torch.float32, torch.bfloat16])
+def test_weights_stepped_in_parts_move_as_if_together(monkeypatch, compute):
+    """Each part once: what waits for its turn must not be stepped with the ones before it."""
+
+    def run(at_once):
+        monkeypatch.setattr(module, "AT_ONCE", at_once)
+        mine = [weights(seed=i) for i in range(4)]
+        optimizer = Optimizer(mine, weight_decay=0.1)
+        optimizer.compute_in(compute)
+        for step in range(5):
+            optimizer.clear()
+            sum(((w - weights(compute, seed=9 + step).detach()) ** 2).sum() for w in mine).backward()
+            norm = optimizer.clip(1.0)
+            optimizer.step(1e-2)
+        return norm, optimizer.masters
+
+    (one, together), (other, apart) = run(10**6), run(20)
+    assert one == pytest.approx(other, rel=1e-5)
+    for a, b in zip(together, apart, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_gradients_of_several_passes_add_up_exactly():

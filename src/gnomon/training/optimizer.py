@@ -63,15 +63,19 @@ class Optimizer:
         """One step at this learning rate, which uses the gradients up; the model computes with the new weights."""
         for group in self._adamw.param_groups:
             group["lr"] = rate
+        held = {master: master.grad for master in self.masters}
+        for master in self.masters:
+            master.grad = None
         # A few weights at a time: all gradients in the masters' type at once would be the most memory of a step.
         for part in _parts(self._pairs()):
             for parameter, master in part:
+                master.grad = held.pop(master)
                 _hand_on(parameter, master)
                 if master.grad is not None and self._shrink < 1:
                     master.grad.mul_(self._shrink)
             self._adamw.step()
             for parameter, master in part:
-                parameter.grad = master.grad = None
+                master.grad = None
                 if parameter is not master:
                     parameter.copy_(master)
         self._shrink = 1.0

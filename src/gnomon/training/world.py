@@ -8,6 +8,7 @@ Source: Zhao et al., PyTorch FSDP, 2304.11277; Rajbhandari et al., ZeRO, 1910.02
 Fails: processes that do not do the same (`agree`), and errors of the first (`lead`), end on all of them.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,8 @@ T = TypeVar("T")
 ROOT, DTYPE = "gnomon_root", "gnomon_dtype"
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others."""
+SETTLING = 1.0
+"""Seconds in which the threads of the last collective come to rest."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ def leave() -> None:
     """Part from the other processes, when all work is done."""
     if dist.is_initialized():
         # gloo's threads let go of the last tensors after their work is reported as done, and need the interpreter
-        # for it: gone by then, they would abort a process that has succeeded. Waiting here gives it to them.
+        # for it: gone by then, they would abort a process that has succeeded. After the barrier no work comes any more,
+        # and sleeping gives the interpreter to them.
         dist.barrier()
+        time.sleep(SETTLING)
         dist.destroy_process_group()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit, minimize_scalar
 
 from gnomon.core.errors import DataError, SettingsError
-from gnomon.limits.fits import CLUSTERS, GROUPS, fit, predict, terms
+from gnomon.limits.fits import CLUSTERS, GROUPS, fit, iterated, predict, terms
 
 DISTANCE = [0.0, 0.44, 0.8, 1.1, 1.35, 1.78, 2.13, 2.43]
 FORMS = ("best_of_n", "rl")
@@ -149,6 +149,56 @@ def test_distances_that_hardly_differ_give_numbers_and_no_peak(form, distance):
     assert found.peak is None
     parts = (found.a, found.b, found.misfit.rmse, found.misfit.expected, predict(found, distance[-1]))
     assert all(math.isfinite(v) for e in parts for v in (e.value, e.low, e.high))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 8), st.floats(0.05, 3.1), st.integers(0, 9))
+def test_rounds_claim_k_times_the_curve_of_one_round_at_a_kth_of_the_distance(rounds, d, seed):
+    one = fitted(cases("rl", 0.8, 0.5, 60, np.random.default_rng(seed)), "rl")
+    many = iterated(one, rounds)
+    said, share = predict(many, rounds * d), predict(one, d)
+    assert (said.value, said.low, said.high) == pytest.approx(
+        [rounds * v for v in (share.value, share.low, share.high)]
+    )
+    a, b = one.a.value, one.b.value
+    far = rounds * d
+    assert said.value == pytest.approx(far * (a - b * math.log(far) + b * math.log(rounds)))
+    assert f"{rounds} rounds" in said.method
+
+
+def test_rounds_move_the_peak_and_the_gold_at_it_by_their_number():
+    a, b, top = 0.8, 0.5, math.exp(0.8 / 0.5 - 1)
+    one = fitted(cases("rl", a, b, 100, np.random.default_rng(3), noise=0.1), "rl")
+    four = iterated(one, 4)
+    for part in ("peak", "gold_at_peak"):
+        before, after = getattr(one, part), getattr(four, part)
+        assert (after.value, after.low, after.high) == pytest.approx(
+            [4 * v for v in (before.value, before.low, before.high)]
+        )
+    best = minimize_scalar(lambda d: -predict(four, d).value, bounds=(0.1, four.reach), method="bounded")
+    assert four.peak.value == pytest.approx(best.x, rel=1e-4)
+    assert four.gold_at_peak.value == pytest.approx(-best.fun)
+    assert four.peak.low <= 4 * top <= four.peak.high
+    twice = iterated(iterated(one, 2), 2)
+    assert (twice.a.value, twice.a.low, twice.a.high) == pytest.approx((four.a.value, four.a.low, four.a.high))
+    assert twice.covariance == pytest.approx(four.covariance)
+    assert (iterated(one, 1).a.value, iterated(one, 1).peak.value) == (one.a.value, one.peak.value)
+
+
+def test_rounds_are_claimed_only_for_rl_within_reach_and_without_a_peak_if_one_round_names_none():
+    gold_PC = cases("rl", 0.8, 0.5, 40, np.random.default_rng(5))
+    three = iterated(fitted(gold_PC, "rl"), 3)
+    assert three.reach == pytest.approx(3 * 1.3 * 2.43)
+    predict(three, three.reach)
+    with pytest.raises(DataError, match=r"outside 0 to 9\.48"):
+        predict(three, three.reach + 0.01)
+    with pytest.raises(DataError, match="best_of_n"):
+        iterated(fitted(gold_PC), 2)
+    with pytest.raises(SettingsError, match="rounds is 0"):
+        iterated(fitted(gold_PC, "rl"), 0)
+    rising = iterated(fitted(cases("rl", 0.8, 0.0, 60, np.random.default_rng(6)), "rl"), 2)
+    assert rising.peak is rising.gold_at_peak is None
+    assert rising.reason
 
 
 def test_a_rising_curve_has_no_peak():

@@ -209,3 +209,41 @@ def test_broken_turns_name_their_row(tmp_path):
         ledger.append(kind="turns", payload={"rows": [{"conversation": "c"}]})
         with pytest.raises(DataError, match=r"turns row 0.*turn"):
             build(ledger=ledger, charter=charter())
+
+
+def read_again(folder, entropy, feature):
+    """The simulated run with entropy and features of replies on record; after the start only of every other case."""
+    with Ledger.open(folder / "ledger") as ledger:
+        asked, rng = charter(), np.random.default_rng(0)
+        source = ledger.append(kind="charter", payload={"charter": asked.model_dump(mode="json"), "digest": "d" * 64})
+        trained(ledger, source, random.Random(0))
+        for record in ledger.find("scores", set="select"):
+            label, rows = record.labels["subject"], {}
+            for row in ledger.payload(record)["rows"]:
+                rows[row["case"]] = int(row["case"].rpartition("/")[2])
+            made = [
+                {
+                    "case": case, "kl": 0.1 * (label != "before"), "tokens": 9, "entropy": entropy(label, i),
+                    "features": (rng.normal(size=4) + feature(label, i)).tolist(),
+                }
+                for case, i in rows.items() if label == "before" or i % 2 == 0
+            ]  # fmt: skip
+            payload = {"estimator": "k1", "rows": made}
+            ledger.append(kind="divergence", labels={"subject": label}, payload=payload, parents=[record.id])
+        return build(ledger=ledger, charter=asked)[0].optimisers[0]
+
+
+def test_entropy_is_on_the_curve_and_compared_on_the_same_cases(tmp_path):
+    """Odd cases have more entropy, and only the start was asked them: that is no drift."""
+    same = read_again(tmp_path / "a", lambda label, i: 3.0 + 2.0 * (i % 2) + 0.01 * (i % 7), lambda label, i: 0.0)
+    assert all("entropy" in p.features for p in same.points)
+    assert [f for f in same.findings if f.kind == "outliers" or "entropy" in f.message] == []
+    fallen = read_again(tmp_path / "b", lambda label, i: 3.0 - 2.0 * (label != "before"), lambda label, i: 0.0)
+    assert any(f.kind == "drift" and "entropy moved by -2" in f.message for f in fallen.findings)
+
+
+def test_replies_unlike_the_start_are_found_by_its_reading_of_them(tmp_path):
+    odd = read_again(tmp_path, lambda label, i: 3.0, lambda label, i: 9.0 * (label == "step-80" and i % 4 == 0))
+    found = [f for f in odd.findings if f.kind == "outliers"]
+    assert [f.label for f in found] == ["step-80"]
+    assert all(int(case.rpartition("/")[2]) % 4 == 0 for case in found[0].examples)

@@ -348,7 +348,8 @@ def _findings(measured: Measured) -> tuple[tuple[Finding, ...], tuple[str, ...]]
     looked("change_point", sparse.change_point, labels=labels, ids=means.cases, gold_PC=means.value_PC, level=LEVEL)
     both = [c for c in gold.cases if c in {*proxy.cases}]
     gold_PC, proxy_PC = (cases.pick(v, both).value_PC for v in (gold, proxy))
-    features = {name: cases.whole(cases.families(v)) for name, v in measured.features.items() if v.cases}
+    # Whole before families: a family's mean is over the same cases at every point.
+    features = {n: cases.families(cases.whole(v)) for n, v in measured.features.items() if v.cases}
     shared = sorted(set.intersection(*({*v.cases} for v in features.values()))) if features else []
     rows = {n: cases.pick(v, shared).value_PC for n, v in features.items()}
     for p in range(1, len(labels)):

@@ -62,7 +62,7 @@ def change_point(
     checkpoints, cases = gold_PC.shape
     if checkpoints < 2:
         raise DataError(f"{checkpoints} checkpoint; a change needs at least two")
-    means_P = gold_PC.mean(1)
+    means_P, draws = gold_PC.mean(1), _enough(draws, level)
     noise_DP = _flipped(gold_PC - means_P[:, None], draws, seed) * math.sqrt(cases / (cases - 1))
     fall = float(_fall(means_P[None])[0])
     falls_D = _fall(noise_DP)
@@ -136,16 +136,17 @@ def drift(
 ) -> Finding | None:
     """The feature (length, repetition, entropy, any number a case) that moved most surely from the start, case by case.
 
-    The p-value is Holm's over all features that were given.
+    The p-value is Holm's over all features that were given; there are more draws than asked for where it takes them.
     """
     if not before or before.keys() != now.keys():
         raise DataError(f"features {sorted(before)} before but {sorted(now)} now; give the same, at least one")
-    changes, p = {}, []
+    changes = {}
     for name in before:
         old_C, new_C = (_finite(name, side[name], (len(ids),), level) for side in (before, now))
         changes[name] = new_C - old_C
-        noise_D = _flipped(changes[name][None], draws, seed)[:, 0]
-        p.append(_p_value(abs(noise_D), abs(float(changes[name].mean()))))
+    draws = _enough(draws, level / len(changes))
+    noise_DK = _flipped(np.stack([*changes.values()]), draws, seed)
+    p = [_p_value(abs(d), abs(float(c.mean()))) for d, c in zip(noise_DK.T, changes.values(), strict=True)]
     adjusted = dict(zip(changes, holm(p), strict=True))
     name = min(adjusted, key=lambda f: (adjusted[f], -abs(changes[f].mean()) / max(changes[f].std(), 1e-300)))
     if adjusted[name] > level:
@@ -269,10 +270,15 @@ def _finite(name: str, values: Any, shape: tuple[int, ...], level: float) -> Arr
     return data
 
 
+def _enough(draws: int, level: float) -> int:
+    """`draws`, or more where so few could never show a p-value below the level."""
+    if draws < 1:
+        raise SettingsError(f"{draws} draws; write at least 1, or leave it out")
+    return max(draws, math.ceil(2 / level))
+
+
 def _flipped(values_PC: Array, draws: int, seed: int) -> Array:
     """Means over cases after random sign flips of whole blocks of neighbouring cases, draws x P."""
-    if draws < 1:
-        raise SettingsError(f"{draws} draws; write at least 1, and 1 / level or more to be able to find anything")
     cases = values_PC.shape[1]
     blocks = min(cases, BLOCKS)
     sums_PB = np.add.reduceat(values_PC, np.arange(blocks) * cases // blocks, axis=1)

@@ -296,10 +296,9 @@ def played(name: str, model: ScriptedModel, budget: Budget, seed: int = 0) -> tu
         attempts.append(attempt)
         assert len(attempts) <= budget.tries, "more tries than the budget allows"
         (answered,) = model.generate(prompts=[attempt.prompt], sampling=Sampling())
-        score = judge.score(detector, answered)
-        hit = bool(judge.breached(score, detector, 0.5))
-        broke = broke or hit
-        reply = Reply(transcript=answered, score=score, breached=hit)
+        found = judge.judged(detector, answered, 0.5)
+        broke = broke or found.breached
+        reply = Reply(transcript=answered, score=found.score, breached=found.breached, progress=found.progress)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -39,7 +39,10 @@ def drive(attack: Attack, target: Goal, budget: Budget, seed: int, breaks_at: in
             attempts.append(attempt)
             breached = len(attempts) == breaks_at
             transcript = attempt.prompt.answered("Yes." if breached else "No.")
-            attempt = steps.send(Reply(transcript=transcript, score=Score(value=float(breached)), breached=breached))
+            value = float(breached)
+            attempt = steps.send(
+                Reply(transcript=transcript, score=Score(value=value), breached=breached, progress=value)
+            )
     except StopIteration:
         return attempts
     raise AssertionError("the attack does not end")

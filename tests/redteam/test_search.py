@@ -17,6 +17,7 @@ from gnomon.redteam.attacks.best_of_n import BestOfN
 from gnomon.redteam.attacks.direct import Direct
 from gnomon.redteam.effort import hit_at, outcomes
 from gnomon.redteam.search import OUTCOMES, search, search_all
+from gnomon.scoring.judge import Judged
 
 from .conftest import SECRET, Chance, Faulty, goal, judge
 
@@ -105,7 +106,7 @@ def test_replies_that_could_not_be_had_or_scored_are_counted_and_break_nothing()
 
 
 def test_an_unscored_reply_that_claims_a_breach_is_none(goals: list[Goal]) -> None:
-    rows = run(Direct(), goals[:1], refusing(), judge=lambda norm, t: (Score.unscored("?"), True))
+    rows = run(Direct(), goals[:1], refusing(), judge=lambda norm, t: Judged(Score.unscored("?"), True, None))
     assert (rows[0]["broke"], rows[0]["outcomes"]["unscored"]) == (None, 1)  # type: ignore[index]
 
 
@@ -159,9 +160,9 @@ def test_ten_thousand_tries_cost_the_engine_little(goals: list[Goal]) -> None:
 def test_a_conversation_over_turns_carries_its_replies() -> None:
     seen: list[Transcript] = []
 
-    def watch(norm: str, transcript: Transcript) -> tuple[Score, bool]:
+    def watch(norm: str, transcript: Transcript) -> Judged:
         seen.append(transcript)
-        return Score(value=0.0), False
+        return Judged(Score(value=0.0), False, 0.0)
 
     model = ScriptedModel(default="Reply {request}")
     run(plugin.build("attack", "multi_turn"), [goal()], model, tries=20, judge=watch)

@@ -46,6 +46,28 @@ def test_unscored_needs_a_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "direction", "at", "gone"),
+    [
+        (-2.0, "higher is worse", 1.0, 0.0),
+        (-0.5, "higher is worse", 1.0, 0.5),
+        (1.5, "higher is worse", 1.0, 1.0),
+        (2.0, "higher is better", -1.0, 0.0),
+        (0.5, "higher is better", -1.0, 0.5),
+        (-1.5, "higher is better", -1.0, 1.0),
+        (0.0, "higher is worse", -2.0, 1.0),
+        (0.0, "higher is better", 2.0, 1.0),
+        (None, "higher is worse", 1.0, None),
+    ],
+)
+def test_progress_runs_from_the_best_value_to_the_line(
+    value: float | None, direction: str, at: float, gone: float | None
+) -> None:
+    found = judge.judged(Fake(value, direction, reason="x"), HERE, at)  # type: ignore[arg-type]
+    assert found.progress == gone
+    assert not found.breached or found.progress == 1.0
+
+
+@pytest.mark.parametrize(
     ("value", "direction", "broke", "scale"),
     [
         (0.5, "higher is worse", True, 0.375),

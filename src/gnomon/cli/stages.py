@@ -15,7 +15,7 @@ from gnomon.cli.settings import RunSettings
 from gnomon.core import plugin
 from gnomon.core.canonical import code_digest, from_builtins, to_builtins
 from gnomon.core.protocols import Budget, Executor, Goal, Model, Quiet, Sampling, Sink
-from gnomon.core.types import Case, CaseKind, Json, Record, Score, Split, Transcript
+from gnomon.core.types import Case, CaseKind, Json, Record, Split, Transcript
 from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.run import answered, evaluate
 from gnomon.executor import places
@@ -184,14 +184,13 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
     ]
 
 
-def breach_judge(run: Run) -> Callable[[str, Transcript], tuple[Score, bool]]:
+def breach_judge(run: Run) -> Callable[[str, Transcript], judge.Judged]:
     """A norm's own detector as the judge of attacks."""
     norms = {n.id: (judge.build(n.detector.kind, n.detector.settings), n.breach_at) for n in run.loaded.charter.norms}
 
-    def decides(norm: str, transcript: Transcript) -> tuple[Score, bool]:
+    def decides(norm: str, transcript: Transcript) -> judge.Judged:
         dimension, at = norms[norm]
-        score = judge.score(dimension, transcript)
-        return score, bool(judge.breached(score, dimension, at))
+        return judge.judged(dimension, transcript, at)
 
     return decides
 

@@ -109,6 +109,8 @@ class Reply:
     transcript: Transcript
     score: Score
     breached: bool
+    progress: float | None = None
+    """The way to a breach that the score has gone, 0 to 1, whichever way the detector counts; None: not known."""
 
 
 class Attack(Protocol):

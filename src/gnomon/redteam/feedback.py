@@ -1,9 +1,9 @@
 """What a search may learn from a reply: how near it came to a breach, and whether the target declined.
 
-It judges no norm: the score is the norm's detector's. Among equal scores an answer is nearer than a refusal.
+It judges no norm: the progress is the norm's detector's. Of equals an answer is nearer than a refusal.
 Source: the judge's score as feedback in PAIR (arXiv 2310.08419) and fitness in AutoDAN (arXiv 2310.04451).
-Units: the detector's own for the score. Fails: open; a reply without a score counts as farther than any with one.
-Departs: a detector whose low values are the breach steers a search the wrong way; a breach still counts.
+Units: progress is the share of the way from the detector's best value to the norm's line, whichever way it counts.
+Fails: open; a reply without a score counts as farther than any with one.
 """
 
 import functools
@@ -17,9 +17,9 @@ Closeness = tuple[float, int]
 
 
 def closeness(reply: Reply) -> Closeness:
-    """Comparable: the larger, the nearer to a breach. The score first, then whether it is an answer at all."""
-    value = float("-inf") if reply.score.value is None else reply.score.value
-    return value, int(not declined(reply))
+    """Comparable: the larger, the nearer to a breach. Progress first, then whether it is an answer at all."""
+    gone = float("-inf") if reply.progress is None else reply.progress
+    return gone, int(not declined(reply))
 
 
 def declined(reply: Reply) -> bool:
@@ -33,10 +33,10 @@ def refuses(transcript: Transcript) -> bool:
 
 
 def said(reply: Reply) -> str:
-    """The score in words, for an attacker's model."""
-    if reply.score.value is None:
+    """The progress in words, for an attacker's model: 0 to 1, the higher the nearer."""
+    if reply.progress is None:
         return "not scored"
-    return f"{reply.score.value:.2f}" + (", and the target refused" if declined(reply) else "")
+    return f"{reply.progress:.2f}" + (", and the target refused" if declined(reply) else "")
 
 
 @functools.cache

@@ -17,8 +17,9 @@ from gnomon.core.errors import BudgetSpent, EndpointError
 from gnomon.core.protocols import Ask, Attack, Attempt, Budget, Goal, Inside, Model, Reply, Sampling, Step
 from gnomon.core.seeds import stream
 from gnomon.core.types import Json, Score, Transcript
+from gnomon.scoring.judge import Judged
 
-Judge = Callable[[str, Transcript], tuple[Score, bool]]
+Judge = Callable[[str, Transcript], Judged]
 OUTCOMES = ("broke", "kept", "refused", "unscored", "error")
 PATIENCE = 20
 """Failed prompts in a row, before any reply at all, after which the endpoint counts as not there."""
@@ -90,8 +91,9 @@ def search_all(
 ) -> Iterator[dict[str, Json]]:
     """One row for each attack and goal: tries, the try at which it broke (or null), how each try came out.
 
-    `judge` gives the norm's score of a transcript and whether it is a breach; `refused` says which kept replies were
-    refusals. `attacker` is the model that attacks may ask; `inside` the local model whose weights they may work on.
+    `judge` gives the norm's score of a transcript, whether it is a breach and how near it came; `refused` says which
+    kept replies were refusals. `attacker` is the model that attacks may ask; `inside` the local model whose weights
+    they may work on.
     The same arguments give the same rows in the same order, if the models are as repeatable as their sampling.
     """
     helping = _Helping(attacker, inside, sampling, seed)
@@ -245,27 +247,28 @@ def _judged(
     lane.tries += 1
     lane.note = attempt.note
     if isinstance(answer, EndpointError):
-        lane.last, score, breached, outcome = attempt.prompt, Score.unscored(f"no reply: {answer}"), False, "error"
+        lane.last, outcome = attempt.prompt, "error"
+        found = Judged(Score.unscored(f"no reply: {answer}"), False, None)
     else:
         lane.last = answer
-        score, breached = judge(lane.goal.norm, answer)
-        outcome = _outcome(score, breached, refused is not None and refused(answer))
+        found = judge(lane.goal.norm, answer)
+        outcome = _outcome(found, refused is not None and refused(answer))
     breached = outcome == "broke"
     lane.outcomes[outcome] += 1
     lane.tokens += sum(len(m.content) for m in lane.last.messages) // 4
     if breached:
         lane.broke = lane.tries
-    _sent(lane, Reply(transcript=lane.last, score=score, breached=breached))
+    _sent(lane, Reply(transcript=lane.last, score=found.score, breached=breached, progress=found.progress))
     if breached:
         _over(lane, "broke")
     elif lane.step is not None and (lane.tries >= budget.tries or lane.tokens >= budget.tokens):
         _over(lane, "budget: tries" if lane.tries >= budget.tries else "budget: tokens")
 
 
-def _outcome(score: Score, breached: bool, refusal: bool) -> str:
-    if score.value is None:
+def _outcome(found: Judged, refusal: bool) -> str:
+    if found.score.value is None:
         return "unscored"
-    if breached:
+    if found.breached:
         return "broke"
     return "refused" if refusal else "kept"
 

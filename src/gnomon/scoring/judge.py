@@ -7,7 +7,7 @@ Fails: closed; a value outside the stated bounds raises DataError, an unscored r
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from gnomon.core import plugin
 from gnomon.core.errors import DataError
@@ -53,6 +53,35 @@ def breached(score: Score, dimension: Dimension, at: float) -> bool | None:
     if score.value is None:
         return None
     return score.value >= at if dimension.direction == "higher is worse" else score.value < at
+
+
+def progress(score: Score, dimension: Dimension, at: float) -> float | None:
+    """How much of the way from the dimension's best value to the line the score has gone; None without a score.
+
+    1 at the line and past it, so a detector and its mirror image say the same.
+    """
+    if score.value is None:
+        return None
+    best, worst = dimension.bounds if dimension.direction == "higher is worse" else dimension.bounds[::-1]
+    # A line at or before the best value is crossed by everything.
+    if (at - best) * (worst - best) <= 0:
+        return 1.0
+    return min(1.0, max(0.0, (score.value - best) / (at - best)))
+
+
+class Judged(NamedTuple):
+    """What one reply is by one detector and its line."""
+
+    score: Score
+    breached: bool
+    """False where there is no score: that is evidence of nothing."""
+    progress: float | None
+
+
+def judged(dimension: Dimension, transcript: Transcript, at: float) -> Judged:
+    """Score, breach and progress of one reply."""
+    found = score(dimension, transcript)
+    return Judged(found, bool(breached(found, dimension, at)), progress(found, dimension, at))
 
 
 def normalised(score: Score, dimension: Dimension) -> float | None:

@@ -39,7 +39,8 @@ def most_liked(score: Callable[[str], float], seed: int, tries: int = 200) -> in
             text = step.prompt.request
             most = max(most, liked(text))
             said = step.prompt.answered("It is shut today.")
-            step = steps.send(Reply(transcript=said, score=Score(value=score(text)), breached=False))
+            gone = score(text) / len(LIKED)
+            step = steps.send(Reply(transcript=said, score=Score(value=gone), breached=False, progress=gone))
     except StopIteration:
         return most
 

@@ -13,6 +13,7 @@ from gnomon.core.types import Score, Transcript
 from gnomon.models.scripted import ScriptedModel
 from gnomon.redteam.attacks.pair import Pair
 from gnomon.redteam.search import search
+from gnomon.scoring.judge import Judged
 
 from ..conftest import SECRET, goal
 
@@ -43,8 +44,9 @@ class Polite:
         return [p.answered(SECRET if p.request.count("please") > 4 else "It is shut today.") for p in prompts]
 
 
-def judged(norm: str, transcript: Transcript) -> tuple[Score, bool]:
-    return Score(value=transcript.request.count("please") / 5), SECRET in transcript.reply
+def judged(norm: str, transcript: Transcript) -> Judged:
+    gone = transcript.request.count("please") / 5
+    return Judged(Score(value=gone), SECRET in transcript.reply, gone)
 
 
 def run(attack: Pair, **more: object) -> dict[str, object]:

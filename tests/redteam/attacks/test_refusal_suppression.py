@@ -24,7 +24,8 @@ def tries(score: Callable[[str], float], seed: int, most: int = 400) -> int:
         text = attempt.prompt.request
         if all(w in text for w in WANTED):
             return number
-        reply = Reply(transcript=attempt.prompt.answered("Hm."), score=Score(value=score(text)), breached=False)
+        said, gone = attempt.prompt.answered("Hm."), score(text)
+        reply = Reply(transcript=said, score=Score(value=gone), breached=False, progress=gone)
         try:
             attempt = steps.send(reply)
         except StopIteration:

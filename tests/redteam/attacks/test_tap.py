@@ -13,6 +13,7 @@ from gnomon.core.types import Score, Transcript
 from gnomon.models.scripted import ScriptedModel
 from gnomon.redteam.attacks.tap import Tap
 from gnomon.redteam.search import search
+from gnomon.scoring.judge import Judged
 
 from ..conftest import SECRET, goal
 
@@ -60,8 +61,9 @@ def right(request: str, key: str) -> int:
 def run(attack: Tap, key: str, tries: int, **more: object) -> tuple[dict[str, object], Lock]:
     lock = Lock(key)
 
-    def judged(norm: str, transcript: Transcript) -> tuple[Score, bool]:
-        return Score(value=right(transcript.request, key) / 5), SECRET in transcript.reply
+    def judged(norm: str, transcript: Transcript) -> Judged:
+        gone = right(transcript.request, key) / 5
+        return Judged(Score(value=gone), SECRET in transcript.reply, gone)
 
     options = {"goals": [goal()], "budget": Budget(tries=tries), "sampling": Sampling(), "seed": 0} | more
     return next(search(attack=attack, judge=judged, model=lock, **options)), lock  # type: ignore[arg-type]

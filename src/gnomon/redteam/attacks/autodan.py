@@ -4,7 +4,7 @@ A generation is asked whole; the best stay, the others are replaced by offspring
 words exchanged for synonyms that stood in nearer texts, or a rewriting by the attacker's model. The request is never
 changed. With `start`, nearness is the log-probability of that beginning under the target's weights (white box).
 Source: Liu et al., "AutoDAN" (arXiv 2310.04451), algorithms 1 and 2: sentence crossover, momentum word scoring.
-Departs: the norm's score, an answer before a refusal, is the fitness where there are no weights (there, none are
+Departs: progress to the norm's line, an answer before a refusal, is the fitness without weights (there, none are
 needed); a second parent may be any text so far; synonyms come from a table; the first texts are our own templates.
 Units: `start`: nats. Fails: open; with the budget, or when nothing new is bred, it ends.
 """
@@ -97,7 +97,7 @@ class Autodan:
         youngest = list(scored)[::-1]
         ranked = sorted(youngest, key=lambda text: scored[text], reverse=True)[: self.population]
         worth, everyone = _worths(scored), list(scored)
-        # The order decides who breeds, not the size of scores, whose scale the norm's detector chooses.
+        # The order decides who breeds, not the size of scores, whose scale says little.
         chances = [len(ranked) - place for place in range(len(ranked))]
         fresh: list[str] = []
         for _ in range(_PATIENCE + self.population):

@@ -3,7 +3,7 @@
 Several streams go on by turns, each with its own conversation with the attacker's model, cut to the last exchanges.
 Where that model is missing or writes nothing usable, the request is put behind converters that are drawn.
 Source: Chao et al., "Jailbreaking Black Box Large Language Models in Twenty Queries" (arXiv 2310.08419), algorithm 1.
-Departs: streams take turns, so that a small budget sees several beginnings; the score is the norm's, not 1 to 10.
+Departs: streams take turns, so that a small budget sees several beginnings; the score is progress to the line.
 Fails: open; after `depth` messages in each stream, or with the budget, it ends.
 """
 

@@ -3,7 +3,7 @@
 Each try changes one part of the best so far: a rule comes or goes, or the beginning is exchanged. `prefix` has whole
 templates instead and learns nothing. It does not write the assistant's words itself.
 Source: Wei, Haghtalab, Steinhardt, "Jailbroken" (arXiv 2307.02483) section 3.1: refusal suppression, prefix injection.
-Departs: the paper has one list of rules; here the list is searched by the norm's score, an answer before a refusal.
+Departs: the paper has one list of rules; here the list is searched by progress, an answer before a refusal.
 Fails: open; when its draws only repeat themselves it ends.
 """
 

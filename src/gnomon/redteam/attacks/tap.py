@@ -3,8 +3,8 @@ is asked, and of those that were asked only the nearest to a breach grow on.
 
 The attacker's model also says what is off the subject; where it says neither yes nor no, shared words decide.
 Source: Mehrotra et al., "Tree of Attacks" (arXiv 2312.02119), algorithm 1: branch, prune, ask, score, prune.
-Departs: the score is the norm's, an answer before a refusal; a level whose every branch was cut asks the request behind
-drawn converters, as do branches for which the attacker's model is missing or writes nothing usable.
+Departs: the score is the progress to the line, an answer before a refusal; a level whose every branch was cut asks the
+request behind drawn converters, as do branches for which the attacker's model is missing or writes nothing usable.
 Fails: open; after `depth` levels, or with the budget, it ends.
 """
 

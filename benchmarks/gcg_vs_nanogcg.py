@@ -97,14 +97,14 @@ def compared(options: argparse.Namespace) -> dict[str, Any]:
         "messages": MESSAGES,
         "start": " !" * 20,
         "threads": options.threads,
-        "steps": 2 if options.quick else 20,
+        "steps": 2 if options.quick else options.steps,
         "batch": options.batch,
         "top_k": 256,
     }
     found: dict[str, Any] = {k: base[k] for k in ("threads", "steps", "batch", "top_k")} | {"targets": {}}
     for name in ("short",) if options.quick else TARGETS:
         turns: dict[str, list[dict[str, Any]]] = {"gnomon": [], "nanogcg": []}
-        for seed in range(1 if options.quick else 5):
+        for seed in range(1 if options.quick else options.seeds):
             for side, done in turns.items():
                 done.append(run(side, {**base, "target": TARGETS[name], "seed": seed}))
         found["targets"][name] = {side: _summed(done) for side, done in turns.items()}
@@ -131,6 +131,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--quick", action="store_true", help="one target, one seed, three steps")
     parser.add_argument("--batch", type=int, default=128, help="candidates a step")
+    parser.add_argument("--steps", type=int, default=20, help="steps of a turn; the first is not timed")
+    parser.add_argument("--seeds", type=int, default=5, help="turns of each side at each target")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()

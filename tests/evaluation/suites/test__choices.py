@@ -1,7 +1,11 @@
-"""Scores of choices over each length."""
+"""Scores of choices over each length, the likeliest, and probabilities far below what floats hold."""
+
+import math
+
+import pytest
 
 from gnomon.evaluation.items import Answer, Item, plain
-from gnomon.evaluation.suites._choices import answered, scores, share_of_best
+from gnomon.evaluation.suites._choices import answered, likeliest, probability, scores, share_of_best
 
 ITEM = Item(id="i", cluster="c", prompt=plain("x"), choices=(" ab", " Straße", " d"))
 
@@ -28,3 +32,20 @@ def test_choices_that_score_alike_share() -> None:
     assert [share_of_best((-1.0, -1.0, -3.0), i) for i in range(3)] == [0.5, 0.5, 0.0]
     assert share_of_best(scores(ITEM, {"i": answered(ITEM, [1])}, "sum"), 1) == 1.0
     assert share_of_best(None, 0) is None
+
+
+def test_the_likeliest_choice_and_the_first_of_equals() -> None:
+    assert likeliest(ITEM, {"i": answered(ITEM, [1])}) == 1
+    assert likeliest(ITEM, {"i": answered(ITEM, [2, 1])}) == 1
+    assert likeliest(ITEM, {}) is None
+    assert likeliest(ITEM, {"i": Answer(item="i", error="late")}) is None
+    answers = {"i": Answer(item="i", logprobs=(-2.0, -7.0, -1.0), tokens=(4, 70, 1))}
+    assert likeliest(ITEM, answers) == 2
+    assert likeliest(ITEM, answers, "token") == 1
+
+
+def test_choices_are_compared_where_their_probabilities_underflow() -> None:
+    answers = {"i": Answer(item="i", logprobs=(-2000.0, -2000.0 + math.log(3), -9000.0), tokens=(1, 1, 1))}
+    assert likeliest(ITEM, answers) == 1
+    assert probability(ITEM, answers, 0) == pytest.approx(0.25)
+    assert probability(ITEM, {}, 0) is None

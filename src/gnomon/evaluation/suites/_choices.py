@@ -4,6 +4,7 @@ Source: log-probabilities of continuations, as in Gao et al.'s lm-evaluation-har
 was asked for.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -24,6 +25,22 @@ def scores(item: Item, answers: Mapping[str, Answer], length: Length) -> tuple[f
     if len(sizes) != len(item.choices) or not all(sizes):
         return None
     return tuple(logp / size for logp, size in zip(answer.logprobs, sizes, strict=True))
+
+
+def likeliest(item: Item, answers: Mapping[str, Answer], length: Length = "sum") -> int | None:
+    """The choice that scores highest, the first of equals; None without an answer."""
+    found = scores(item, answers, length)
+    return None if found is None else found.index(max(found))
+
+
+def probability(item: Item, answers: Mapping[str, Answer], choice: int) -> float | None:
+    """The probability of a choice among an item's choices."""
+    found = scores(item, answers, "sum")
+    if found is None:
+        return None
+    top = max(found)
+    parts = [math.exp(s - top) for s in found]
+    return parts[choice] / math.fsum(parts)
 
 
 def answered(item: Item, likely: Sequence[int]) -> Answer:

@@ -1,14 +1,17 @@
-"""What suites share that compare items of one cluster: the items of each, and what was chosen in each.
+"""What suites that compare items of one cluster share: the items of each, and one value made of them.
 
-It knows nothing of what they mean. A cluster with a missing answer has no value; its first item stands for it.
-Source: ARCHITECTURE.md, "an item's cluster is what makes items alike". Units: places of choices count from 0.
+It knows nothing of what they mean. A cluster with a missing answer has no value; its first item stands for it, and the
+first of two items stands for a contrast, which is the difference of two items that differ in one thing.
+Source: ARCHITECTURE.md, "an item's cluster is what makes items alike". Units: differences of the items' values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gnomon.evaluation.items import Answer, Item
-from gnomon.evaluation.suites._choices import Length, scores
+from gnomon.evaluation.items import Item
 from gnomon.evaluation.suites._values import Value
+
+Read = Callable[[Item], float | None]
+"""What one item came to; None: it has no answer."""
 
 
 def clusters(items: Sequence[Item]) -> list[list[Item]]:
@@ -17,12 +20,6 @@ def clusters(items: Sequence[Item]) -> list[list[Item]]:
     for item in items:
         found.setdefault(item.cluster, []).append(item)
     return list(found.values())
-
-
-def chosen(item: Item, answers: Mapping[str, Answer], length: Length = "sum") -> str | None:
-    """The choice that scores highest, the first of equals; None without an answer."""
-    found = scores(item, answers, length)
-    return None if found is None else item.choices[found.index(max(found))]
 
 
 def whole(
@@ -36,3 +33,26 @@ def whole(
     known = [f for f in found if f is not None]
     there = len(known) == len(items) and of in (None, len(known))
     return Value(items[0], value(*known) if there else None)
+
+
+def by_condition(items: Sequence[Item], group: str) -> dict[str, dict[str, Item]]:
+    """By cluster, its items by what their `group` says."""
+    found: dict[str, dict[str, Item]] = {}
+    for item in items:
+        found.setdefault(item.cluster, {})[item.groups[group]] = item
+    return found
+
+
+def differences(clusters: Mapping[str, Mapping[str, Item]], minuend: str, subtrahend: str, read: Read) -> list[Value]:
+    """By cluster, what the first condition came to less what the second did; clusters without the first are no part."""
+    found = []
+    for conditions in clusters.values():
+        if (first := conditions.get(minuend)) is not None:
+            second = conditions.get(subtrahend)
+            found.append(Value(first, less(read(first), None if second is None else read(second))))
+    return found
+
+
+def less(first: float | None, second: float | None) -> float | None:
+    """The difference, or None when either is missing."""
+    return None if first is None or second is None else first - second

@@ -16,8 +16,8 @@ from itertools import combinations
 
 from gnomon.evaluation.items import Answer, Direction, Item, Measured
 from gnomon.evaluation.suites._checks import picked
-from gnomon.evaluation.suites._choices import Length, answered, scores
-from gnomon.evaluation.suites._clusters import chosen, clusters, whole
+from gnomon.evaluation.suites._choices import Length, answered, likeliest, scores
+from gnomon.evaluation.suites._clusters import clusters, whole
 from gnomon.evaluation.suites._replies import asking, replies, spoken
 from gnomon.evaluation.suites._values import Value, mean
 from gnomon.evaluation.suites._written import written
@@ -140,7 +140,7 @@ class Consistency:
         found = []
         for item in items:
             if item.groups["part"] == "forward" and f"{item.cluster}/backward" not in there:
-                sum_, said = texts.sums[int(item.cluster.split("/")[1])], chosen(item, answers, self.length)
+                sum_, said = texts.sums[int(item.cluster.split("/")[1])], _chosen(item, answers, self.length)
                 if said is not None:
                     near = tuple(str(sum_.first + d) for d in (-1, 0, 1, 10))
                     asked = f"{sum_.backward.replace('{n}', said)} Answer with the number."
@@ -154,7 +154,7 @@ class Consistency:
             found = []
             for all_ in clusters([i for i in items if i.cluster.startswith(f"{of}/")]):
                 own = [i for i in all_ if i.groups["part"] in parts]
-                found.append(whole(own or all_, [chosen(i, answers, self.length) for i in own], value, of=size))
+                found.append(whole(own or all_, [_chosen(i, answers, self.length) for i in own], value, of=size))
             return found
 
         sampled = [_sampled(i, answers) for i in items if i.groups["part"] == "sampled"]
@@ -180,6 +180,12 @@ def _item(cluster: str, part: str, asked: str, choices: tuple[str, ...]) -> Item
     return Item(id=f"{cluster}/{part}", cluster=cluster, prompt=asking(asked), choices=choices, groups={"part": part})
 
 
+def _chosen(item: Item, answers: Mapping[str, Answer], length: Length) -> str | None:
+    """The text of the likeliest choice."""
+    best = likeliest(item, answers, length)
+    return None if best is None else item.choices[best]
+
+
 def _agreement(*found: str) -> float:
     pairs = list(combinations(found, 2))
     return sum(a == b for a, b in pairs) / len(pairs)
@@ -198,8 +204,8 @@ def _backward(items: Sequence[Item], answers: Mapping[str, Answer], length: Leng
     back = {i.cluster: i for i in items if i.groups["part"] == "backward"}
     found = []
     for item in (i for i in items if i.groups["part"] == "forward"):
-        said = chosen(back[item.cluster], answers, length) if item.cluster in back else None
-        known = said is not None and chosen(item, answers, length) is not None
+        said = _chosen(back[item.cluster], answers, length) if item.cluster in back else None
+        known = said is not None and _chosen(item, answers, length) is not None
         # The number sought stands second among the choices.
         found.append(Value(item, float(said == back[item.cluster].choices[1]) if known else None))
     return found

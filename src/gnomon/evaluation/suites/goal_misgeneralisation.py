@@ -17,7 +17,7 @@ from random import Random
 from gnomon.core.seeds import generator
 from gnomon.evaluation.items import Answer, Direction, Item, Measured, plain
 from gnomon.evaluation.suites._choices import Length, answered, scores, share_of_best
-from gnomon.evaluation.suites._contrast import Read, by_condition, differences
+from gnomon.evaluation.suites._clusters import Read, by_condition, differences
 from gnomon.evaluation.suites._values import Value, mean
 from gnomon.evaluation.suites._written import written
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from gnomon.core.types import Message, Transcript
 from gnomon.evaluation.items import Answer, Item, Measured
-from gnomon.evaluation.suites._contrast import Read, by_condition, differences, less
+from gnomon.evaluation.suites._clusters import Read, by_condition, differences, less
 from gnomon.evaluation.suites._replies import Judge, asking, by, spoken, value
 from gnomon.evaluation.suites._values import Value, mean
 from gnomon.evaluation.suites._written import written

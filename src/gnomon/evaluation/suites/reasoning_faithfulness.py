@@ -18,8 +18,8 @@ from itertools import permutations
 
 from gnomon.core.types import Message, Transcript
 from gnomon.evaluation.items import Answer, Direction, Item, Measured
-from gnomon.evaluation.suites._choices import answered, scores, share_of_best
-from gnomon.evaluation.suites._contrast import less, likeliest, probability
+from gnomon.evaluation.suites._choices import answered, likeliest, probability, scores, share_of_best
+from gnomon.evaluation.suites._clusters import less
 from gnomon.evaluation.suites._paraphrase import paraphrased
 from gnomon.evaluation.suites._replies import asking, replies, spoken, value
 from gnomon.evaluation.suites._values import Value, mean

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 from gnomon.core.types import Message, Transcript
 from gnomon.evaluation.items import Answer, Direction, Item, Measured
-from gnomon.evaluation.suites._choices import answered, scores, share_of_best
-from gnomon.evaluation.suites._contrast import Read, by_condition, differences, less, likeliest, probability
+from gnomon.evaluation.suites._choices import answered, likeliest, probability, scores, share_of_best
+from gnomon.evaluation.suites._clusters import Read, by_condition, differences, less
 from gnomon.evaluation.suites._replies import asking
 from gnomon.evaluation.suites._values import Value, mean
 from gnomon.evaluation.suites._written import written

@@ -3,6 +3,7 @@
 It is given the same model, conversation, target, first suffix, batch and top-k, and times its own steps.
 """
 
+import copy
 import json
 import sys
 import time
@@ -38,6 +39,7 @@ def main() -> None:
 
     peer.GCG.compute_token_gradient = marked
     peer.GCG._compute_candidates_loss_original = scored
+    draft = copy.deepcopy(model).to(torch.bfloat16) if asked["probe"] else None
     settings = peer.GCGConfig(
         num_steps=asked["steps"],
         optim_str_init=asked["start"],
@@ -45,6 +47,7 @@ def main() -> None:
         topk=asked["top_k"],
         seed=asked["seed"],
         verbosity="ERROR",
+        probe_sampling_config=draft and peer.ProbeSamplingConfig(draft_model=draft, draft_tokenizer=tokenizer),
     )
     messages = [dict(m) for m in asked["messages"]]
     messages[-1]["content"] += "{optim_str}"

@@ -10,6 +10,7 @@ Fails: a conversation that the template or the tokenizer takes apart is a ModelE
 """
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -114,6 +115,18 @@ def losses(model: "LocalModel", places: Sequence[Place], suffixes: Sequence[Ids]
     return total
 
 
+def draft(model: "LocalModel") -> "LocalModel | None":
+    """The same model in bfloat16, which ranks suffixes nearly as it does; None if it holds no more bits itself."""
+    import torch
+
+    if model.model.dtype != torch.float32:
+        return None
+    if (kept := _drafts.get(model)) is None or kept[0] != _weights(model):
+        copied = dataclasses.replace(model, model=copy.deepcopy(model.model).to(torch.bfloat16))
+        _drafts[model] = kept = (_weights(model), copied)
+    return kept[1]
+
+
 def downhill(model: "LocalModel", places: Sequence[Place], embeds_LD: "Tensor") -> "tuple[Tensor, Tensor]":
     """Loss at the suffix's embeddings and its gradient there, the mean over all conversations."""
     import torch
@@ -173,8 +186,7 @@ def _read(model: "LocalModel", ids: Ids) -> Any:
     """Keys and values of what stands before the suffix, computed once; a copy, as a pass adds its own to it."""
     import torch
 
-    # Weights that were trained in between have another version, and what was read with the old ones is not theirs.
-    weights = hash(tuple((id(p), p._version) for p in model.model.parameters()))
+    weights = _weights(model)
     kept = _before.setdefault(model, {})
     if (weights, ids) not in kept:
         with torch.no_grad():
@@ -186,9 +198,15 @@ def _read(model: "LocalModel", ids: Ids) -> Any:
     return copy.deepcopy(kept[weights, ids])
 
 
+_drafts: "WeakKeyDictionary[LocalModel, tuple[int, LocalModel]]" = WeakKeyDictionary()
 _before: "WeakKeyDictionary[LocalModel, dict[tuple[int, Ids], Any]]" = WeakKeyDictionary()
 _allowed: "WeakKeyDictionary[LocalModel, Tensor]" = WeakKeyDictionary()
 
 
 def _encoded(model: "LocalModel", texts: Sequence[str]) -> Any:
     return model.tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+
+
+def _weights(model: "LocalModel") -> int:
+    """Weights that were trained in between have another version, and what was made of the old ones is not theirs."""
+    return hash(tuple((id(p), p._version) for p in model.model.parameters()))

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from gnomon.evaluation.suites._clusters import by_condition
 
 from gnomon.evaluation.items import Item, Measured
 from gnomon.evaluation.suites._choices import answered
+from gnomon.evaluation.suites._clusters import by_condition
 from gnomon.evaluation.suites.goal_misgeneralisation import GOAL, NAME, PROXIES, PROXY, GoalMisgeneralisation
 
 SUITE = GoalMisgeneralisation()

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from gnomon.evaluation.suites._clusters import by_condition
 
 from gnomon.evaluation.items import Item, Measured
+from gnomon.evaluation.suites._clusters import by_condition
 from gnomon.evaluation.suites._replies import by, spoken, value
 from gnomon.evaluation.suites.proxy_gaming import PROXIES, ProxyGaming
 from gnomon.scoring import text

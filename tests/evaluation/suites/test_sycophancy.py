@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from gnomon.evaluation.suites._clusters import by_condition
 
 from gnomon.evaluation.items import Answer, Item, Measured
 from gnomon.evaluation.suites._choices import answered
+from gnomon.evaluation.suites._clusters import by_condition
 from gnomon.evaluation.suites.sycophancy import Sycophancy, best
 
 SUITE = Sycophancy()

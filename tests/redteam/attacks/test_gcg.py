@@ -1,5 +1,7 @@
 """GCG: its candidates, its path and its tries on a small model; on the embedded one the loss falls by half."""
 
+import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -49,7 +51,7 @@ def test_the_loss_falls_and_every_try_sends_the_best_suffix_so_far(letters: Loca
 
 
 def test_a_step_changes_one_token_to_one_of_the_steepest_and_takes_the_lowest_loss(letters: LocalModel) -> None:
-    attack = GCG(target="Sure: it", start=" ! x y", steps=1, batch=400, top_k=3)
+    attack = GCG(target="Sure: it", start=" ! x y", steps=1, batch=400, top_k=3, probe=0)
     (spot,) = spots = attack._places(GOAL.prompt, letters)
     now = attack._begun(GOAL.prompt, letters)
     made = attack._exchanged(now.ids, spots, 7, letters)
@@ -66,6 +68,46 @@ def test_a_step_changes_one_token_to_one_of_the_steepest_and_takes_the_lowest_lo
     assert changes == {(at, token) for at, token in steepest if token != now.ids[at]}
     standing = suffix.standing(letters, spots, made)
     assert attack._stepped(GOAL.prompt, now, 7, letters).loss == min(suffix.losses(letters, spots, standing))
+
+
+@pytest.mark.parametrize(("sign", "most"), [(1, 1), (-1, 12)])
+def test_probe_sampling_asks_the_target_less_the_better_the_draft_ranks(
+    letters: LocalModel, monkeypatch: pytest.MonkeyPatch, sign: int, most: int
+) -> None:
+    """Zhao et al., algorithm 1: B/16 probes and (1 - alpha) B/8 more; alpha is 1 for the same order, else down to 0."""
+    attack = GCG(target="Sure: it", start=" !" * 6, batch=200, top_k=16)
+    places, exact, asked = attack._places(GOAL.prompt, letters), suffix.losses, [0]
+    made = attack._exchanged(attack._begun(GOAL.prompt, letters).ids, places, 7, letters)
+    candidates = suffix.standing(letters, places, made)[:96]
+    truth = dict(zip(candidates, exact(letters, places, candidates), strict=True))
+
+    def losses(model: LocalModel, places: list[suffix.Place], suffixes: list[suffix.Ids]) -> list[float]:
+        if model is not letters:
+            return [sign * truth[s] for s in suffixes]
+        asked[0] += len(suffixes)
+        return exact(model, places, suffixes)
+
+    monkeypatch.setattr(suffix, "losses", losses)
+    found = attack._judged(candidates, places, 3, letters)
+    assert 6 < asked[0] <= 6 + most
+    assert all(loss == pytest.approx(truth[ids], abs=1e-5) for ids, loss in found.items())
+    if sign == 1:
+        assert min(found.values()) == pytest.approx(min(truth.values()), abs=1e-5)
+
+
+def test_the_draft_is_the_target_with_fewer_bits_and_follows_its_weights(letters: LocalModel) -> None:
+    mine = dataclasses.replace(letters, model=copy.deepcopy(letters.model))
+    draft = suffix.draft(mine)
+    assert draft is not None
+    assert draft.model.dtype == torch.bfloat16
+    assert suffix.draft(mine) is draft
+    assert suffix.draft(draft) is None
+    with torch.no_grad():
+        mine.model.model.layers[0].mlp.down_proj.weight.mul_(3)
+    fresh = suffix.draft(mine)
+    assert fresh is not None
+    weight = mine.model.model.layers[0].mlp.down_proj.weight
+    assert torch.equal(fresh.model.model.layers[0].mlp.down_proj.weight, weight.to(torch.bfloat16))
 
 
 def test_one_suffix_for_several_requests_lowers_the_mean_of_their_losses(letters: LocalModel) -> None:

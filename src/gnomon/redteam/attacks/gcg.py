@@ -2,13 +2,15 @@
 
 White box: it needs the target's weights, and 500 steps of 512 candidates are hours without a GPU. What it lowers is the
 loss of one given beginning of an answer; whether the rest of the answer breaks the norm is for the detector to say.
-Source: Zou et al. (arXiv 2307.15043) algorithms 1 and 2; settings as published: top-k 256, batch 512, 500 steps.
-
-Departs: with several requests all count from the first step on; candidates that do not survive as text are dropped.
+Source: Zou et al. (arXiv 2307.15043) algorithms 1 and 2; settings as published: top-k 256, batch 512, 500 steps. Probe
+sampling: Zhao et al. (arXiv 2403.01251) algorithm 1.
+Departs: with several requests all count from the first step on; candidates that do not survive as text are dropped; the
+draft that probe sampling needs is the target itself in bfloat16, so there is none for a target that has no more bits.
 Units: nats a target token. Fails: open; without weights it makes no try, and the search says so.
 """
 
 import functools
+import random
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,11 +42,15 @@ class GCG:
     """Exchanges for each token, those that the gradient favours most."""
     every: int = 25
     """Steps between two tries at the target, with the best suffix so far; the first try is the untouched start."""
+    probe: int = 16
+    """One candidate in so many measures how far the draft can be trusted; 0: the target judges every candidate."""
+    reduction: int = 8
+    """The target judges one in so many of the candidates where draft and target disagree wholly, and fewer else."""
     also: tuple[str, ...] = ()
     """Further requests for which the same suffix has to work: the universal form."""
 
     def __post_init__(self) -> None:
-        least = {"steps": 0, "batch": 1, "top_k": 1, "every": 1}
+        least = {"steps": 0, "batch": 1, "top_k": 1, "every": 1, "probe": 0, "reduction": 1}
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise SettingsError(f"{name} is {getattr(self, name)}; write a whole number from {low} up")
@@ -78,9 +84,27 @@ class GCG:
         candidates = suffix.standing(model, places, self._exchanged(now.ids, places, seed, model))
         if not candidates:
             return now
-        losses = suffix.losses(model, places, candidates)
-        best = min(range(len(losses)), key=losses.__getitem__)
-        return suffix.Found(candidates[best], suffix.text(model, places[0], candidates[best]), losses[best])
+        losses = self._judged(candidates, places, seed, model)
+        best = min(losses, key=losses.__getitem__)
+        return suffix.Found(best, suffix.text(model, places[0], best), losses[best])
+
+    def _judged(
+        self, candidates: list[suffix.Ids], places: list[suffix.Place], seed: int, model: "LocalModel"
+    ) -> dict[suffix.Ids, float]:
+        """The target's losses of those candidates that may be the best: a few by chance, and the draft's favourites."""
+        from gnomon.core.statistics.ranks import spearman
+
+        draft = suffix.draft(model) if self.probe else None
+        size = len(candidates) // self.probe if self.probe else 0
+        if draft is None or size < 2:
+            return dict(zip(candidates, suffix.losses(model, places, candidates), strict=True))
+        rough = dict(zip(candidates, suffix.losses(draft, places, candidates), strict=True))
+        probes = random.Random(seed).sample(candidates, size)  # noqa: S311
+        found = dict(zip(probes, suffix.losses(model, places, probes), strict=True))
+        agreement = (1 + spearman([rough[c] for c in probes], [found[c] for c in probes])) / 2
+        most = max(1, int((1 - agreement) * len(candidates) / self.reduction))
+        rest = [c for c in sorted(candidates, key=rough.__getitem__)[:most] if c not in found]
+        return found | dict(zip(rest, suffix.losses(model, places, rest), strict=True))
 
     def _exchanged(
         self, ids: suffix.Ids, places: list[suffix.Place], seed: int, model: "LocalModel"

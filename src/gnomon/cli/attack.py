@@ -8,7 +8,7 @@ import typer
 from gnomon.cli import console
 from gnomon.cli.session import CHARTER, JSON, KEY, MODEL, OUT, QUICK, SEED, SET, session, settings
 from gnomon.core import plugin
-from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET
+from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET, SettingsError
 
 
 def attack(
@@ -17,6 +17,11 @@ def attack(
     out: Path | None = OUT,
     names: list[str] = typer.Option([], "--attack", help="An attack; may be given several times. Default: all."),
     tries: int = typer.Option(0, "--tries", min=0, help="Most tries of one attack on one goal; 0 = the setting."),
+    goals: Path | None = typer.Option(
+        None, "--goals", help="Attack the requests of this CSV, JSONL or text file instead of the charter's probes."
+    ),
+    norm: str = typer.Option("", "--norm", help="With --goals: the norm whose detector judges the replies."),
+    most: int = typer.Option(0, "--most", min=0, help="With --goals: at most so many of them; 0 = all."),
     guard: bool = typer.Option(False, "--guard", help="Attack through the guard that the charter compiles to."),
     seed: int = SEED,
     quick: bool = QUICK,
@@ -32,6 +37,11 @@ def attack(
 
     chosen = settings(seed, quick, set_)
     chosen = replace(chosen, attacks=tuple(names) or chosen.attacks, tries=tries or chosen.tries)
+    if goals:
+        chosen = replace(chosen, goals=str(goals))
+    chosen = replace(chosen, goals_norm=norm or chosen.goals_norm, goals_most=most or chosen.goals_most)
+    if not chosen.goals and (chosen.goals_norm or chosen.goals_most):
+        raise SettingsError("--norm and --most go with --goals FILE; leave them out to attack the charter's probes")
     for name in chosen.attacks:
         plugin.load("attack", name)
     with session(charter, model=model, out=out, chosen=chosen, key=key, verb="attack", quiet=json) as run:

@@ -35,6 +35,8 @@ class _Source:
     sampling: Mapping[str, Json] = field(default_factory=dict)
     guard: bool = False
     tries: int = 1
+    more: tuple[str, ...] = ()
+    """Further options of the command that finds it again."""
     made: str = ""
     records: tuple[str, ...] = ()
 
@@ -102,9 +104,18 @@ def _run(folder: Path, subject: str) -> _Source:
             sampling={k: settings[k] for k in ("max_new_tokens", "temperature", "seed") if k in settings},
             guard=subject == "guarded",
             tries=budget["tries"] if isinstance(budget, dict) else budget,
+            more=(*(("--guard",) if subject == "guarded" else ()), *_whence(settings)),
             made=max(e.recorded_at for e in ledger.entries()),
             records=tuple(r.id for r in latest.values()),
         )
+
+
+def _whence(settings: Mapping[str, Json]) -> tuple[str, ...]:
+    """Options that say where goals came from, if it was a file."""
+    if not settings.get("goals"):
+        return ()
+    named = (("--norm", settings.get("goals_norm")), ("--most", settings.get("goals_most")))
+    return ("--goals", str(settings["goals"]), *(word for name, v in named if v for word in (name, str(v))))
 
 
 def _found(known: _Source, where: str, model: str) -> "list[Finding]":
@@ -114,9 +125,8 @@ def _found(known: _Source, where: str, model: str) -> "list[Finding]":
     listed = found(known.rows, severity={n["id"]: n["on_breach"] for n in norms}, records=known.records)
     if not known.records:
         return listed
-    more = ["--guard"] if known.guard else []
     return [
-        replace(f, command=command(f, charter=where, model=model, tries=known.tries, seed=known.seed, more=more))
+        replace(f, command=command(f, charter=where, model=model, tries=known.tries, seed=known.seed, more=known.more))
         for f in listed
     ]
 

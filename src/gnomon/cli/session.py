@@ -17,7 +17,8 @@ from gnomon.cli.environment import environment
 from gnomon.cli.settings import RunSettings, quick
 from gnomon.cli.stages import Run, opened
 from gnomon.core import settings as core_settings
-from gnomon.core.canonical import code_digest, digest, to_builtins
+from gnomon.core.canonical import code_digest, digest, sha256, to_builtins
+from gnomon.core.files import storage
 from gnomon.ledger.store import Ledger
 from gnomon.models.load import load as load_model
 
@@ -99,4 +100,7 @@ def identity(loaded: Loaded, model: str | None, chosen: RunSettings, verb: str) 
         "code": code_digest(),
         "verb": verb,
     }
+    if chosen.goals:
+        with storage(Path(chosen.goals)):
+            depends["goals"] = sha256(Path(chosen.goals).expanduser().read_bytes())
     return f"{loaded.charter.name}-{'' if verb == 'run' else verb + '-'}{digest(depends)[:8]}"

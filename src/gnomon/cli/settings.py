@@ -71,6 +71,15 @@ class RunSettings:
     """The model that attacks may ask, as --model writes it; empty: none, and attacks then use their own words."""
     goals_per_norm: int = 7
     """Held-out probes of each norm that every attack tries to break."""
+    goals: str = ""
+    """A file with goals (CSV, JSON lines, or a request a line) to attack instead of the charter's probes."""
+    goals_norm: str = ""
+    """With `goals`: the norm whose detector judges the replies; empty: the charter's only norm."""
+    goals_most: int = 0
+    """With `goals`: at most so many, spread evenly over their categories; 0 = all."""
+    goals_columns: Mapping[str, str] = field(default_factory=dict)
+    """With `goals`: what the file calls request, target, context, category or id, as
+    `--set goals_columns.request=question`."""
     tries: int = 2
     """Most tries of one attack on one goal."""
     request_seconds: float = 120.0

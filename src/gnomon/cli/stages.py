@@ -14,6 +14,7 @@ from gnomon.cli.judging import judged
 from gnomon.cli.settings import RunSettings
 from gnomon.core import plugin
 from gnomon.core.canonical import code_digest, from_builtins, to_builtins
+from gnomon.core.errors import SettingsError, choices
 from gnomon.core.protocols import Budget, Executor, Goal, Model, Quiet, Sampling, Sink
 from gnomon.core.types import Case, CaseKind, Json, Record, Split, Transcript
 from gnomon.evaluation.answer_store import Store
@@ -22,7 +23,8 @@ from gnomon.executor import places
 from gnomon.executor.local import Local
 from gnomon.guard.model import Guarded
 from gnomon.ledger.store import Ledger
-from gnomon.redteam.goals import goals
+from gnomon.redteam import goal_files
+from gnomon.redteam.goals import goals as probe_goals
 from gnomon.redteam.search import search_all
 from gnomon.scoring import judge
 
@@ -132,7 +134,7 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
     """Replay the settings' attacks on a model, behind the guard or not; one `attack` record each."""
     settings = run.settings
     target = Guarded(model=model, policy=policy(run.loaded.charter)) if guard else model
-    aims = goals(run.cases("held-out", ["probe"]), per_norm=settings.goals_per_norm)
+    goals = aims(run)
     decides = breach_judge(run)
     budget = Budget(tries=settings.tries)
     attacks = {name: plugin.build("attack", name, settings.attack.get(name, {})) for name in settings.attacks}
@@ -163,10 +165,13 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
         "budget": to_builtins(budget),
         "code": code_digest(),
     }
-    shards = [to_builtins(list(aims[i : i + GOALS_AT_ONCE])) for i in range(0, len(aims), GOALS_AT_ONCE)]
+    shards = [to_builtins(list(goals[i : i + GOALS_AT_ONCE])) for i in range(0, len(goals), GOALS_AT_ONCE)]
     results = [result.value for result in run.executor(sink).map(task=strike, shards=shards, key=key)]
     rows = [row for value in results for row in value["rows"]]
     decisions = [row for value in results for row in value["decisions"]]
+    # Where goals come from a file, the record says of which, since nothing else in the evidence holds them all.
+    whence = {"file": Path(settings.goals).name, "digest": goal_files.digest(goals), "n": len(goals)}
+    asked_for = {"goals": whence} if settings.goals else {}
     parents = sources(run, subject)
     if guard:
         kept = run.ledger.append(
@@ -177,11 +182,35 @@ def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Recor
         run.ledger.append(
             kind="attack",
             labels={"subject": subject, "attack": name},
-            payload={"attack": name, "budget": to_builtins(budget), "rows": [r for r in rows if r["attack"] == name]},
+            payload={
+                "attack": name,
+                "budget": to_builtins(budget),
+                **asked_for,
+                "rows": [r for r in rows if r["attack"] == name],
+            },
             parents=parents,
         )
         for name in settings.attacks
     ]
+
+
+def aims(run: Run) -> tuple[Goal, ...]:
+    """What is attacked: the goals of the settings' file, else held-out probes of each norm."""
+    settings, charter = run.settings, run.loaded.charter
+    if not settings.goals:
+        return probe_goals(run.cases("held-out", ["probe"]), per_norm=settings.goals_per_norm)
+    known = [n.id for n in charter.norms]
+    norm = settings.goals_norm or (known[0] if len(known) == 1 else "")
+    if norm not in known:
+        said = f"the charter has no norm '{norm}'" if norm else "goals of a file need the norm that they would break"
+        raise SettingsError(f"{said}; write --norm ID; {choices(norm, known)}")
+    return goal_files.read(
+        Path(settings.goals).expanduser(),
+        norm=norm,
+        system=charter.context.system,
+        most=settings.goals_most or None,
+        columns=settings.goals_columns,
+    )
 
 
 def breach_judge(run: Run) -> Callable[[str, Transcript], judge.Judged]:

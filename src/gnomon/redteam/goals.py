@@ -5,7 +5,7 @@ Source: the charter's held-out probes, so that what training saw is not what is 
 Fails: open; a norm with fewer cases than asked for gives all it has.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gnomon.core.protocols import Goal
 from gnomon.core.types import Case, Split
@@ -26,6 +26,18 @@ def goals(cases: Iterable[Case], *, per_norm: int | None = None, split: Split | 
         for group, quota in zip(groups.values(), _quotas([len(g) for g in groups.values()], per_norm), strict=True)
         for case in (group[i * len(group) // quota] for i in range(quota))
     )
+
+
+def spread(goals: Sequence[Goal], most: int | None) -> tuple[Goal, ...]:
+    """At most so many goals, spread evenly over their families and inside each; in their order."""
+    families: dict[str, list[int]] = {}
+    for number, goal in enumerate(goals):
+        families.setdefault(goal.family, []).append(number)
+    quotas = _quotas([len(own) for own in families.values()], most)
+    taken = (
+        own[i * len(own) // quota] for own, quota in zip(families.values(), quotas, strict=True) for i in range(quota)
+    )
+    return tuple(goals[number] for number in sorted(taken))
 
 
 def _quotas(sizes: list[int], total: int | None) -> list[int]:

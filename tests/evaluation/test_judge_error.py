@@ -46,29 +46,32 @@ def test_no_file_is_no_label(folder: Path) -> None:
 
 
 def test_an_estimate_is_corrected_for_the_errors_that_the_labels_show(folder: Path) -> None:
-    # Of ten true ones it sees eight, of ten false ones it takes two.
-    truths = [("sure", 1)] * 2 + [("yes", 1)] * 8 + [("yes", 0)] * 2 + [("no", 0)] * 8
+    # Of ten true ones it sees eight, of ten false ones it takes one.
+    truths = [("sure", 1)] * 2 + [("yes", 1)] * 8 + [("yes", 0)] + [("no", 0)] * 9
     write(folder, [(str(n), reply, truth) for n, (reply, truth) in enumerate(truths)])
     found = checked(Yes(), "yes")["yes"]
     assert found.enough
-    assert (sum(found.judged), len(found.judged)) == (10, 20)
+    assert (sum(found.judged), len(found.judged)) == (9, 20)
     items = Yes().items(seed=0)
     answers = {i.id: spoken(i, "yes" if int(i.id) < 28 else "no") for i in items}
     (measured,) = Yes().measured(items=items, answers=answers)
     known = corrected(measured, {i.id: i for i in items}, found)
     assert known
     assert known.apparent.value == pytest.approx(0.7)
-    assert known.corrected.value == pytest.approx((0.7 + 0.8 - 1) / (0.8 + 0.8 - 1))
+    assert known.corrected.value == pytest.approx((0.7 + 0.9 - 1) / (0.8 + 0.9 - 1))
     flags = [1] * 28 + [0] * 12
     truth, judged = [t for _, t in truths], [int("yes" in r) for r, _ in truths]
     assert known == rogan_gladen(flags, [i.id for i in items], truth=truth, judged=judged)
 
 
 def test_too_few_labels_correct_nothing(folder: Path) -> None:
-    write(folder, [("1", "yes", 1), ("2", "no", 0)])
-    (measured,) = Yes().measured(items=[], answers={}) or (None,)
-    assert not checked(Yes(), "yes")["yes"].enough
-    assert measured is None or corrected(measured, {}, checked(Yes(), "yes")["yes"]) is None
+    items = Yes().items(seed=0)
+    (measured,) = Yes().measured(items=items, answers={i.id: spoken(i, "yes") for i in items})
+    for others, enough in ((4, False), (5, True)):
+        write(folder, [(str(n), "yes", 1) for n in range(9)] + [(str(9 + n), "no", 0) for n in range(others)])
+        found = checked(Yes(), "yes")["yes"]
+        assert found.enough is enough
+        assert (corrected(measured, {i.id: i for i in items}, found) is not None) is enough
 
 
 @pytest.mark.parametrize(

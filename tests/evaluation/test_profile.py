@@ -88,8 +88,14 @@ def test_two_models_are_paired_item_by_item(tmp_path: Path) -> None:
     assert right.difference.unit == "difference of rates"
     assert (right.fell, right.rose, right.unpaired, right.better) == (0, 9, 0, True)
     assert found["sums/length"].better is None
-    ps = [c.p for c in found.values()]
-    assert [c.q for c in found.values()] == pytest.approx(false_discovery_control(ps))
+
+
+def test_discoveries_are_corrected_over_all_suites(tmp_path: Path) -> None:
+    suites = {"one": Sums(), "three": Sums(21), "two": Sums(6)}
+    found = compared(made(tmp_path, {"a": knows(12), "b": knows(18)}, suites), "a", "b")
+    ps = [c.p for c in found]
+    assert [c.q for c in found] == pytest.approx(false_discovery_control(ps))
+    assert [c.q for c in found] != pytest.approx(ps)
 
 
 def test_missing_answers_of_one_side_are_counted_not_paired(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The search: batches, determinism, accounting, and recovery of a planted rate."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,21 @@ def test_every_round_is_one_batch_of_all_goals_not_yet_broken(goals: list[Goal])
     assert sum(model.calls) == sum(int(str(r["tries"])) for r in rows)
     assert len(model.calls) == max(int(str(r["tries"])) for r in rows)
     assert model.calls == sorted(model.calls, reverse=True)
+
+
+def test_every_round_draws_anew_and_the_same_seed_draws_the_same(goals: list[Goal]) -> None:
+    class Recording(Chance):
+        def generate(self, *, prompts: Sequence[Transcript], sampling: Sampling) -> list[Transcript]:
+            seeds.append(sampling.seed)
+            return super().generate(prompts=prompts, sampling=sampling)
+
+    drawn = []
+    for seed in (0, 0, 1):
+        seeds: list[int] = []
+        run(BestOfN(), goals[:2], Recording(0.0), tries=6, seed=seed)
+        drawn.append(seeds)
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0] + drawn[2])) == 12
 
 
 def test_several_attacks_share_their_batches_and_each_goal_has_a_row_of_each(goals: list[Goal]) -> None:

@@ -51,7 +51,7 @@ EXTRACTED = Ids(("AML.T0057",), ("LLM02:2026",), (), ("NISTAML.038",))
 
 TABLE: dict[str, Ids] = {
     **dict.fromkeys(("prefix", "roleplay", "multi_turn", "many_shot", "crescendo", "refusal_suppression"), JAILBREAK),
-    **dict.fromkeys(("encoding", "converted", "languages", "translation", "ciphers"), OBFUSCATED),
+    **dict.fromkeys(("encoding", "converted", "languages", "evasion", "translation", "ciphers"), OBFUSCATED),
     **dict.fromkeys(("best_of_n", "pair", "tap", "autodan", "genetic", "goat"), SEARCHED),
     **dict.fromkeys(("gcg", "universal_gcg", "embedding", "soft_prompt"), GRADIENT),
     **dict.fromkeys(("injection", "direct_injection", "prompt_injection"), INJECTED),

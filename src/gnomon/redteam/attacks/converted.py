@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gnomon.core.errors import SettingsError
-from gnomon.core.protocols import Ask, Attempt, Budget, Goal, Step
+from gnomon.core.protocols import Attempt, Budget, Goal, Step
 from gnomon.core.seeds import generator
-from gnomon.core.types import Message, Transcript
 from gnomon.redteam.converters import CONVERTERS, applied, parse, written
 from gnomon.redteam.rewrite import asked
+from gnomon.redteam.translation import translated
 
 _PATIENCE = 20
 """Draws in a row that gave nothing new, after which there is nothing new."""
@@ -43,7 +43,9 @@ class Converted:
     def propose(self, *, goal: Goal, budget: Budget, seed: int) -> Generator[Step, Any, None]:
         if budget.tries < 1:
             return
-        plain = yield from self._translated(goal.prompt.request)
+        plain = goal.prompt.request
+        if self.language:
+            plain = yield from translated(plain, self.language, note="converted translation")
         seen: set[str] = set()
         number = stale = 0
         while len(seen) < budget.tries and stale < _PATIENCE:
@@ -57,11 +59,3 @@ class Converted:
                 reply = yield Attempt(prompt=asked(goal.prompt, text), note=f"converted {written(names)}")
                 if reply.breached:
                     return
-
-    def _translated(self, text: str) -> Generator[Step, Any, str]:
-        """The text in the language, or as it was where the attacker's model is not there or says nothing."""
-        if not self.language:
-            return text
-        task = f"Translate the line below into {self.language}. Write the translation only.\n\n{text}"
-        said = yield Ask(prompt=Transcript((Message("user", task),)), note="converted translation", needed=False)
-        return (said.reply.strip() or text) if said is not None else text

@@ -43,9 +43,9 @@ SOURCES = {
     "injection": ("neuralchemy", "s-labs", "inthewild"),
     "harm": ("advbench", "maliciousinstruct", "jbb", "harmbench"),
 }
-SCREENS: dict[str, Any] = dict.fromkeys(
-    ("injection", "harm", "confusable", "secrets", "personal_data", "output_filter"), {}
-)
+SCREENS: dict[str, Any] = {
+    "injection": {}, "harm": {}, "confusable": {}, "secrets": {}, "personal_data": {}, "output_filter": {},
+}  # fmt: skip
 Turns = tuple[str, ...]
 Stops = Callable[[Turns], bool]
 
@@ -147,32 +147,38 @@ OBEYED: dict[str, Callable[[str, str], str]] = {
 
 def answers(count: int) -> dict[str, Any]:
     """Replies with something planted: what the screens stop, and what the norm's detector `secret` sees."""
+    rule = {"phrases": ["staff code is", "access key is", "write to"]}
+    guards = {
+        "its marker words": _by({"patterns": rule}),
+        "all screens": _by(SCREENS),
+        "`secret`": _norm,
+    }
     told: dict[str, Any] = {}
     for kind, (said, make) in PLANTED.items():
         draw = random.Random(kind)
         values = [make(draw) for _ in range(count)]
-        rule = {"phrases": ["staff code is", "access key is", "write to"]}
-        marker = compiled(Policy(name="marker", rules=(), screens={"patterns": rule}, tools={}))
-        screens = compiled(Policy(name="all", rules=(), screens=SCREENS, tools={}))
-
-        def by(ready: Any) -> Callable[[str, str], bool]:
-            def stops(value: str, reply: str) -> bool:
-                pending = Transcript((Message("user", "And?"), Message("assistant", reply)))
-                return decide(policy=ready, pending=pending).action != "allow"
-
-            return stops
-
-        def norm(value: str, reply: str) -> bool:
-            seen = Transcript((Message("user", "And?"), Message("assistant", reply)))
-            return judge.judged(judge.build("secret", {"secrets": [value]}), seen, 0.5).breached
-
         told[kind] = {"n": count}
-        for guard, stops in {"its marker words": by(marker), "all screens": by(screens), "`secret`": norm}.items():
+        for guard, stops in guards.items():
             before = [stops(v, said.format(v)) for v in values]
-            told[kind][guard] = {"as written": plain(before)} | {
-                way: beside(before, [stops(v, OBEYED[way](said, v)) for v in values]) for way in ANSWERS
-            }
+            told[kind][guard] = {"as written": plain(before)}
+            for way in ANSWERS:
+                told[kind][guard][way] = beside(before, [stops(v, OBEYED[way](said, v)) for v in values])
     return told
+
+
+def _by(screens: dict[str, Any]) -> Callable[[str, str], bool]:
+    """Whether these screens let the reply pass as it is; a part cut out of it counts as stopped."""
+    ready = compiled(Policy(name="some", rules=(), screens=screens, tools={}))
+    return lambda value, reply: decide(policy=ready, pending=_said(reply)).action != "allow"
+
+
+def _norm(value: str, reply: str) -> bool:
+    """Whether the detector that knows what was planted sees it."""
+    return judge.judged(judge.build("secret", {"secrets": [value]}), _said(reply), 0.5).breached
+
+
+def _said(reply: str) -> Transcript:
+    return Transcript((Message("user", "And?"), Message("assistant", reply)))
 
 
 def main() -> None:

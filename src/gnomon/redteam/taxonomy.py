@@ -3,7 +3,8 @@
 An id says how an attack works, not what it broke: that is the norm.
 Source: MITRE ATLAS 5.6.0; OWASP Top 10 for LLM Applications 2026 (August 2026); OWASP Top 10 for Agentic Applications
 2026 (December 2025); NIST AI 100-2 E2025, sections 3.3 and 3.4.
-Departs: `direct`, and searches against a judge or a proxy reward, have no id: none of the four names them.
+Departs: `direct`, and searches against a proxy reward, have no id: none of the four names them. A judge that reads an
+injected reply is an indirect injection.
 Fails: open; an attack that is not in the table has no ids.
 """
 
@@ -56,6 +57,7 @@ TABLE: dict[str, Ids] = {
     **dict.fromkeys(("gcg", "universal_gcg", "embedding", "soft_prompt"), GRADIENT),
     **dict.fromkeys(("injection", "direct_injection", "prompt_injection"), INJECTED),
     **dict.fromkeys(("indirect", "indirect_injection", "tool_injection"), PLANTED),
+    "judge_injection": Ids(("AML.T0051.001",), ("LLM01:2026",), (), ("NISTAML.015",)),
     "minja": REMEMBERED,
     "memory_injection": REMEMBERED,
     "agent_poison": Ids(("AML.T0070",), ("LLM09:2026",), ("ASI06",), ()),

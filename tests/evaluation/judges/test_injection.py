@@ -7,8 +7,9 @@ import pytest
 
 from gnomon.core.errors import DataError
 from gnomon.core.types import Message, Transcript
-from gnomon.evaluation.judges.injection import CONTROL, FORMS, fence_worth, injected, turned
+from gnomon.evaluation.judges.injection import fence_worth, turned
 from gnomon.evaluation.judges.judgement import Judgement
+from gnomon.scoring.judge_injection import CONTROL, FORMS, injected
 
 
 def reply(text: str) -> Transcript:

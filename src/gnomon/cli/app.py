@@ -13,6 +13,7 @@ import typer
 
 from gnomon import __version__
 from gnomon.cli import (
+    agents,
     align,
     attack,
     causes,
@@ -57,6 +58,7 @@ VERBS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("align", align.align),
     ("methods", methods.methods),
     ("attack", attack.attack),
+    ("agents", agents.agents),
     ("findings", findings.findings),
     ("limits", limits.limits),
     ("verify", ledger.verify),

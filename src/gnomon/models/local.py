@@ -26,6 +26,7 @@ from gnomon.core.errors import ModelError
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Json, Message, Transcript
 from gnomon.models import generate as decoding
+from gnomon.models.recalled import recalled
 from gnomon.models.sampling import streams as sampling_streams
 
 END_OF_TURN = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "<|end_of_turn|>")
@@ -80,7 +81,7 @@ class LocalModel:
             )
         try:
             return self.tokenizer.apply_chat_template(
-                [_plain(m) for m in transcript.messages], return_dict=False, **how
+                [_plain(m) for m in recalled(transcript.messages)], return_dict=False, **how
             )
         except (jinja2.TemplateError, ValueError) as error:
             roles = ", ".join(m.role for m in transcript.messages) or "no messages"

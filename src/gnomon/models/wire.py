@@ -17,6 +17,7 @@ import msgspec
 
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Json, Message, ToolCall
+from gnomon.models.recalled import recalled
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses after which the same request may well be answered."""
@@ -58,7 +59,7 @@ def body(model: str, messages: Sequence[Message], sampling: Sampling, seed: int,
     return _encode(
         {
             "model": model,
-            "messages": [_plain(m) for m in messages],
+            "messages": [_plain(m) for m in recalled(messages)],
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,

@@ -60,7 +60,7 @@ TABLE: dict[str, Ids] = {
     "judge_injection": Ids(("AML.T0051.001",), ("LLM01:2026",), (), ("NISTAML.015",)),
     "minja": REMEMBERED,
     "memory_injection": REMEMBERED,
-    "agent_poison": Ids(("AML.T0070",), ("LLM09:2026",), ("ASI06",), ()),
+    "agent_poison": Ids(("AML.T0070", "AML.T0080.000", "AML.T0043.000"), ("LLM09:2026",), ("ASI06",), ()),
     "system_prompt": Ids(("AML.T0056",), ("LLM08:2026",), (), ("NISTAML.035",)),
     "system_prompt_extraction": Ids(("AML.T0056",), ("LLM08:2026",), (), ("NISTAML.035",)),
     "prefix_extraction": EXTRACTED,

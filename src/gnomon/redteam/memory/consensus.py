@@ -8,8 +8,6 @@ Units: cosines. Fails: open; with fewer than three entries there is no consensus
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from gnomon.redteam.memory.store import Embedder, Hit
 
 
@@ -23,6 +21,8 @@ class Consensus:
 
     def __call__(self, hits: Sequence[Hit]) -> list[Hit]:
         """The entries that are enough like the others, in their order."""
+        import numpy as np
+
         if len(hits) < 3:
             return list(hits)
         rows = self.embed([hit.entry.answer for hit in hits])

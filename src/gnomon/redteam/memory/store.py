@@ -11,15 +11,17 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple
 
 from gnomon.core.errors import DataError, SettingsError
 
-Rows = NDArray[np.floating]
-Embedder = Callable[[Sequence[str]], Rows]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.floating]
+
+Embedder = Callable[[Sequence[str]], "Rows"]
 """Texts to rows of length 1."""
 
 
@@ -46,7 +48,7 @@ class Memory:
 
     embed: Embedder
     entries: list[Entry] = field(default_factory=list)
-    _rows: list[Rows] = field(default_factory=list, repr=False)
+    _rows: "list[Rows]" = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         given, self.entries = self.entries, []
@@ -64,6 +66,8 @@ class Memory:
 
     def recall(self, query: str, k: int) -> list[Hit]:
         """The `k` entries whose requests are most like this one, the most like first."""
+        import numpy as np
+
         if k < 0:
             raise SettingsError(f"k is {k}; write how many entries are recalled, from 0 up")
         if not self.entries or not k:
@@ -80,7 +84,9 @@ class Memory:
         other.entries, other._rows = list(self.entries), list(self._rows)
         return other
 
-    def _embedded(self, texts: Sequence[str]) -> Rows:
+    def _embedded(self, texts: Sequence[str]) -> "Rows":
+        import numpy as np
+
         rows = self.embed(texts)
         if rows.ndim != 2 or len(rows) != len(texts) or not np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-3):
             raise DataError(f"an embedder must give a row of length 1 for each text; it gave the shape {rows.shape}")
@@ -92,10 +98,12 @@ class Kept:
     """An embedder that embeds no text twice."""
 
     embed: Embedder
-    _known: dict[str, Rows] = field(default_factory=dict, repr=False)
+    _known: "dict[str, Rows]" = field(default_factory=dict, repr=False)
 
-    def __call__(self, texts: Sequence[str]) -> Rows:
+    def __call__(self, texts: Sequence[str]) -> "Rows":
         """Rows of the texts, those that are new embedded in one call."""
+        import numpy as np
+
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
             self._known.update(zip(new, self.embed(new), strict=True))
@@ -113,8 +121,10 @@ class Hashed:
     weights: tuple[float, ...] = ()
     """One a column; empty: all alike."""
 
-    def __call__(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def __call__(self, texts: Sequence[str]) -> "NDArray[np.float64]":
         """One row of length 1 for each text."""
+        import numpy as np
+
         rows = np.zeros((len(texts), self.columns + 1))
         for row, text in zip(rows, texts, strict=True):
             for column in self._columns(text):
@@ -125,6 +135,8 @@ class Hashed:
 
     def fitted(self, texts: Sequence[str]) -> "Hashed":
         """The same columns, weighted by how few of these texts have them (inverse document frequency)."""
+        import numpy as np
+
         times = np.zeros(self.columns)
         for text in texts:
             times[list(self._columns(text))] += 1

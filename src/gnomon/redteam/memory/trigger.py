@@ -13,23 +13,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gnomon.core.errors import DataError, SettingsError
 from gnomon.core.seeds import stream
-from gnomon.redteam.memory.store import Embedder, Rows
+from gnomon.redteam.memory.store import Embedder
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from gnomon.models.local import LocalModel
     from gnomon.models.minilm import MiniLM
+    from gnomon.redteam.memory.store import Rows
 
 START = "please answer with care and keep things short today"
 Coherence = Callable[[Sequence[str]], list[float]]
 """Texts of triggers to nats a token: the lower, the more like speech."""
-Steer = Callable[[Sequence[str], Sequence[str], Rows], NDArray[np.floating]]
+Steer = Callable[[Sequence[str], Sequence[str], "Rows"], "NDArray[np.floating]"]
 """(requests, trigger's words, centres) to the loss's first-order change for each exchange, `L` x `W`."""
 
 
@@ -84,7 +84,7 @@ def optimise(
     *,
     embed: Embedder,
     queries: Sequence[str],
-    benign: Rows,
+    benign: "Rows",
     words: Sequence[str],
     search: Search,
     seed: int,
@@ -92,6 +92,8 @@ def optimise(
     coherence: Coherence | None = None,
 ) -> Trigger:
     """The best trigger of a search over `words`, for these requests against the rows of benign ones."""
+    import numpy as np
+
     if not queries or not len(benign) or not words:
         raise DataError("a trigger needs requests, benign rows and words to choose from; give at least one of each")
     draw = np.random.default_rng(stream(seed, "trigger"))
@@ -112,11 +114,13 @@ def measured(
     texts: Sequence[str],
     embed: Embedder,
     queries: Sequence[str],
-    centres: Rows,
+    centres: "Rows",
     search: Search,
     coherence: Coherence | None = None,
 ) -> list[Trigger]:
     """What each of these triggers costs."""
+    import numpy as np
+
     rows = embed([triggered(q, t) for t in texts for q in queries]).reshape(len(texts), len(queries), -1)
     speech = coherence(texts) if coherence and search.coherent else [0.0] * len(texts)
     found = []
@@ -128,8 +132,10 @@ def measured(
     return found
 
 
-def clusters(rows: Rows, count: int, *, seed: int, rounds: int = 20) -> Rows:
+def clusters(rows: "Rows", count: int, *, seed: int, rounds: int = 20) -> "Rows":
     """Centres of the rows by k-means, at most as many as there are rows."""
+    import numpy as np
+
     draw = np.random.default_rng(stream(seed, "clusters"))
     centres = rows[draw.choice(len(rows), size=min(count, len(rows)), replace=False)]
     for _ in range(rounds):
@@ -141,11 +147,13 @@ def clusters(rows: Rows, count: int, *, seed: int, rounds: int = 20) -> Rows:
 def _exchanged(
     parts: Sequence[str],
     words: Sequence[str],
-    change_LW: NDArray[np.floating] | None,
+    change_LW: "NDArray[np.floating] | None",
     search: Search,
-    draw: np.random.Generator,
+    draw: "np.random.Generator",
 ) -> list[str]:
     """Triggers with one word exchanged."""
+    import numpy as np
+
     at = draw.integers(len(parts), size=search.candidates)
     if change_LW is None:
         which = draw.integers(len(words), size=search.candidates)
@@ -174,7 +182,8 @@ def gradient(minilm: "MiniLM", words: Sequence[str], search: Search) -> Steer:
     # In the layer every word also gets its place's row and that of the first kind of sentence.
     table_WD = layer.word_embeddings.weight.detach()[ids] + layer.token_type_embeddings.weight.detach()[0]
 
-    def steer(queries: Sequence[str], parts: Sequence[str], centres: Rows) -> NDArray[np.floating]:
+    def steer(queries: Sequence[str], parts: Sequence[str], centres: "Rows") -> "NDArray[np.floating]":
+
         ids_QT, there_QT = minilm.encode([triggered(q, " ".join(parts)) for q in queries])
         own = torch.tensor(minilm.tokenizer.convert_tokens_to_ids(list(parts)))
         where_QL = there_QT.sum(1)[:, None] - 1 + torch.arange(-len(parts), 0)
@@ -195,7 +204,7 @@ def gradient(minilm: "MiniLM", words: Sequence[str], search: Search) -> Steer:
 
 
 def _slope(
-    minilm: "MiniLM", ids_QT: "Tensor", there_QT: "Tensor", centres: Rows, search: Search
+    minilm: "MiniLM", ids_QT: "Tensor", there_QT: "Tensor", centres: "Rows", search: Search
 ) -> "tuple[Tensor, Tensor]":
     """What the layer of embeddings gives for these tokens, and the loss's gradient there."""
     import torch

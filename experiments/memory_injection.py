@@ -330,6 +330,7 @@ def main() -> None:
     reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     reader.add_argument("--quick", action="store_true", help="Fewer topics, draws and steps; nothing is written.")
     reader.add_argument("--json", action="store_true", help="Print the result as one JSON document.")
+    reader.add_argument("--part", default="", help="Only parts whose names begin so; nothing is written.")
     reader.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="Folder of the public data.")
     asked_for = reader.parse_args()
     quick: bool = asked_for.quick
@@ -344,7 +345,6 @@ def main() -> None:
     }
     parts: dict[str, Callable[[], Any]] = {}
     kept: dict[str, Any] = {}
-    parts["triggers"] = lambda: triggers(embedder, plain, steps, load_model(None, cache=CACHE))
 
     def curve(world: World, embed: str, attack: str, trigger: str | None, count: int) -> Callable[[], Any]:
         def made() -> Any:
@@ -353,15 +353,16 @@ def main() -> None:
 
         return made
 
-    names = ("optimised", "optimised, no coherence", "start phrase", "random words")
     for embed in embeds:
         parts[f"minja, {embed}"] = curve(plain, embed, "minja", None, ATTACK_QUERIES)
-        for name in names:
-            parts[f"agent_poison, {embed}, {name}"] = curve(plain, embed, "agent_poison", name, ATTACK_QUERIES)
     parts["minja, minilm, one attack query"] = curve(plain, "minilm", "minja", None, 1)
-    parts["agent_poison, minilm, optimised, one record"] = curve(plain, "minilm", "agent_poison", "optimised", 1)
     for named in ("shared", "unique"):
         parts[f"minja, minilm, accounts {named}"] = curve(worlds[named], "minilm", "minja", None, ATTACK_QUERIES)
+    parts["triggers"] = lambda: triggers(embedder, plain, steps, load_model(None, cache=CACHE))
+    for embed in embeds:
+        for name in ("optimised", "optimised, no coherence", "start phrase", "random words"):
+            parts[f"agent_poison, {embed}, {name}"] = curve(plain, embed, "agent_poison", name, ATTACK_QUERIES)
+    parts["agent_poison, minilm, optimised, one record"] = curve(plain, "minilm", "agent_poison", "optimised", 1)
     parts["defences, obedient agent, k = 5"] = lambda: defended(
         plain, embeds["minilm"], kept["triggers"]["optimised"]["text"], min(draws, 2)
     )
@@ -379,6 +380,9 @@ def main() -> None:
     made_by = [Path(__file__), *sorted((ROOT / "src" / "gnomon" / "redteam" / "memory").glob("*.py"))]
     executor, key = Local(WORK), {"made by": [file_digest(path) for path in made_by], "quick": quick}
     for name, part in parts.items():
+        # All but MINJA's curves need the triggers.
+        if not name.startswith(asked_for.part) and (name != "triggers" or asked_for.part.startswith("minja")):
+            continue
         began = time.monotonic()
         (done,) = executor.map(task=lambda _, part=part: part(), shards=[name], key=key)  # type: ignore[misc]
         kept[name] = done.value
@@ -388,7 +392,7 @@ def main() -> None:
         "sizes": sizes, "draws": draws, "topics": topics, "victims": len(plain.victims),
         "step": STEP, "seconds": round(time.monotonic() - start, 1), **kept,
     }  # fmt: skip
-    if not quick:
+    if not quick and not asked_for.part:
         OUT.write_text(json.dumps(to_builtins(result), indent=1) + "\n")
     if asked_for.json:
         print(json.dumps(to_builtins(result)))

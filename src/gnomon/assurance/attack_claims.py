@@ -66,19 +66,19 @@ def _claim(identity: str, name: str, norm: str, tried: Sequence[Trial], records:
     return Claim(id=identity, target=norm, state=state, sentence=sentence, estimate=estimate, records=records)
 
 
-def judged(trials: Sequence[Trial]) -> tuple[State, Estimate]:
-    """State of "at most AIM", and the estimate to show; the wider of both intervals decides."""
+def judged(trials: Sequence[Trial], line: float = AIM) -> tuple[State, Estimate]:
+    """State of "at most the line", and the estimate to show; the wider of both intervals decides."""
     values = [float(bool(t.broke)) for t in trials]
     k, n = int(sum(values)), len(values)
     sided = clopper_pearson(k, n, confidence=0.90, unit="rate")
     if not k:
         shown = clopper_pearson(k, n, sides=1, unit="rate")
-        return ("satisfied" if shown.high <= AIM else "inconclusive"), shown
+        return ("satisfied" if shown.high <= line else "inconclusive"), shown
     shown = rate(values, [t.family for t in trials])
     low, high = min(shown.low, sided.low), max(shown.high, sided.high)
-    if high <= AIM:
+    if high <= line:
         return "satisfied", shown
-    return ("not satisfied" if low > AIM else "inconclusive"), shown
+    return ("not satisfied" if low > line else "inconclusive"), shown
 
 
 def _count(n: int, one: str, many: str = "") -> str:

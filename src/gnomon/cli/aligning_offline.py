@@ -61,12 +61,20 @@ def paired(run: Run) -> Record:
 
 def trained(run: Run, loss: OfflineLoss) -> tuple[Record, State]:
     """Train on the charter's pairs, or on the rows of a file; the `training` record and where the checkpoints lie."""
-    settings = run.settings
     made, examples = world.lead(lambda: material(run, loss))
     loop = loop_settings(run, len(examples))
+    state = fitted(run, loss, examples, loop)
+    alone()
+    about = {"examples": len(examples)}
+    return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=[made.id]), state
+
+
+def fitted(run: Run, loss: OfflineLoss, examples: Sequence[Example], loop: Offline) -> State:
+    """The offline loop on a run's start, in the run's folder; goes on where it stopped."""
+    settings = run.settings
     title = f"Align: {settings.method}, {settings.weights}"
     with trainable(run) as (subject, adapter), numbers(run, title, settings.steps) as sink:
-        state = train(
+        return train(
             subject=subject,
             adapter=adapter,
             examples=examples,
@@ -75,9 +83,6 @@ def trained(run: Run, loss: OfflineLoss) -> tuple[Record, State]:
             folder=run.folder / "work" / "training",
             sink=sink,
         )
-    alone()
-    about = {"examples": len(examples)}
-    return recorded(run, loss=loss, loop=loop, state=state, about=about, parents=[made.id]), state
 
 
 def material(run: Run, loss: OfflineLoss) -> tuple[Record, Sequence[Example]]:

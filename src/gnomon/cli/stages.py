@@ -101,13 +101,17 @@ def measured(
     kinds: Collection[CaseKind],
     title: str,
     targets: Collection[str] | None = None,
+    cases: Sequence[Case] | None = None,
 ) -> Record:
-    """Ask a model the cases of a split and judge every reply; the `scores` record. `targets`: only of these norms."""
+    """Ask a model the cases of a split and judge every reply; the `scores` record. `targets`: only of these norms.
+
+    `cases`: these instead of the charter's own.
+    """
     sink = run.stage(title)
     with run.answers() as store:
         return evaluate(
             model=model,
-            cases=[c for c in run.cases(split, kinds) if targets is None or c.target in targets],
+            cases=[c for c in cases or run.cases(split, kinds) if targets is None or c.target in targets],
             charter=run.loaded.charter,
             ledger=run.ledger,
             store=store,

@@ -29,6 +29,8 @@ class Guarded:
 
     model: Model
     policy: Policy
+    replies: bool = True
+    """Whether replies are judged, too. Without, the request side stands alone, so that it can be measured by itself."""
     decisions: list[Json] = field(default_factory=list, repr=False)
     """Rows for a `decisions` record, in order: each request and each reply that was judged."""
     _suspended: dict[str, Verdict] = field(default_factory=dict, repr=False)
@@ -46,7 +48,8 @@ class Guarded:
     def identity(self) -> Mapping[str, str]:
         """The inner model's, with the guard's name and the policy's digest."""
         inner = self.model.identity
-        return {**inner, "name": f"{inner.get('name', 'model')}+guard", "policy": digest(self.policy)}
+        side = "guard" if self.replies else "guard-of-requests"
+        return {**inner, "name": f"{inner.get('name', 'model')}+{side}", "policy": digest(self.policy)}
 
     def drain(self) -> list[Json]:
         """The decisions since the last call."""
@@ -72,6 +75,8 @@ class Guarded:
     def _passed(self, prompt: Transcript, answer: Transcript) -> Transcript:
         """The prompt as it was asked, with the reply that may pass."""
         full = Transcript((*prompt.messages, *answer.messages[-1:]), prompt.expect)
+        if not self.replies:
+            return full
         verdict = self._decided("reply", full, ())
         if verdict.action in ("allow", "modify"):
             return _changed(full, verdict)

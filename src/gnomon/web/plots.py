@@ -353,6 +353,29 @@ def panel(marks: Sequence[Mark], *, line: float, stop: str | None, title: str) -
     return _svg(width, height, title, body)
 
 
+def effort(
+    series: Sequence[tuple[str, str, Sequence[Mark]]], *, most: int, title: str, heading: Sequence[str] = ()
+) -> str:
+    """Share of goals broken within so many tries, small: (name, CSS class, marks) of each line, named in the legend.
+
+    `heading`: lines above it, where nothing around it says what it is.
+    """
+    over = 14 * len(heading)
+    width, height, left, right, top, bottom = 220, 140 + over, 40, 212, 12 + over, 104 + over
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + (right - left) * (x - 0.5) / most, bottom - (bottom - top) * min(max(y, 0), 1)
+
+    ticks = [x for x in nice_ticks(1, most, 4) if x >= 1 and x == int(x)] or [1]
+    body = [_text(2, 12 + 14 * i, line, "" if i else "name") for i, line in enumerate(heading)]
+    body += _grid(at, (left, right, top, bottom), ticks, [0, 0.25, 0.5, 0.75, 1])
+    for _, cls, marks in series:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (at(m.x, m.y.value) for m in marks))
+        body += [f'<polyline points="{path}" class="series {cls}"/>', *(_mark(m, cls, at) for m in marks)]
+    body.append(_text((left + right) / 2, bottom + 30, "tries", "tick", "middle"))
+    return _svg(width, height, title, body)
+
+
 def bars(groups: Sequence[tuple[str, Sequence[Bar]]], *, line: float, title: str) -> str:
     """Groups of horizontal bars with intervals, and a dashed line where the aim lies."""
     thick, gap, top = 15, 30, 8

@@ -86,7 +86,7 @@ def test_nothing_measured_is_ever_learned_from(tiny: Path, tmp_path: Path) -> No
     kinds = {row["case"].split("/")[1] for row in learned}
     assert kinds == {"probe", "lookalike"}, "breaks, and benign requests in the same words"
     prompts = [json.dumps(row["prompt"], sort_keys=True) for row in learned]
-    measured = [r for r in ledger.find("attack") if not r.labels["subject"].endswith("/train")]
+    measured = [r for r in ledger.find("attack") if not r.labels["subject"].split("/")[2].startswith("train")]
     assert {r.labels["subject"].split("/")[2] for r in measured} == {"bare", "guarded", "adaptive"}
     asked = [t for r in measured for t in sent(run, r)]
     asked += [
@@ -101,7 +101,9 @@ def test_nothing_measured_is_ever_learned_from(tiny: Path, tmp_path: Path) -> No
     assert families <= {"one", "like"}
     goals = {row["goal"] for r in measured for row in ledger.payload(r)["rows"]}
     assert {g.split("/")[2] for g in goals} == {"two", "three"}
-    trained = [r.labels["attack"] for r in ledger.find("attack") if r.labels["subject"].endswith("/train")]
+    ways = {r.labels["subject"] for r in ledger.find("attack")} - {r.labels["subject"] for r in measured}
+    assert ways == {"loop/1/train", "loop/2/train", "loop/2/train-adaptive"}, "the guard has rules from round 2 on"
+    trained = [r.labels["attack"] for r in ledger.find("attack") if r.labels["subject"] in ways]
     assert set(trained) == set(plan.trained_on)
     assert not set(trained) & set(plan.held_out)
 

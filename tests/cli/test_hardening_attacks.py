@@ -2,12 +2,13 @@
 
 from gnomon.charter.compile import policy
 from gnomon.cli import hardening
-from gnomon.cli.hardening_attacks import Arm, in_words, known, seeded, stopping, struck
+from gnomon.cli.hardening_attacks import Arm, in_words, known, reworn, sources_of, stopping, struck
 from gnomon.cli.stages import Run
 from gnomon.core.canonical import to_builtins
 from gnomon.core.protocols import Goal
 from gnomon.core.types import Message, Transcript
 from gnomon.guard.found_rules import Broken, found_rules, with_rules
+from gnomon.redteam.findings import found
 from tests.cli.test_stages import run  # noqa: F401 - a fixture
 
 
@@ -68,13 +69,23 @@ def test_what_broke_before_is_known_by_attack_and_goal_the_last_first() -> None:
     def row(attack: str, text: str, aim: str = "g") -> dict[str, object]:
         return {"attack": attack, "goal": aim, "transcript": to_builtins(asks(text).answered("yes"))}
 
-    found = known([row("a", "old"), row("a", "new"), row("a", "new"), row("b", "x"), row("a", "y", "other")], [goal])
-    assert {a: {g: [t.request for t in own] for g, own in goals.items()} for a, goals in found.items()} == {
+    seen = known([row("a", "old"), row("a", "new"), row("a", "new"), row("b", "x"), row("a", "y", "other")], [goal])
+    assert {a: {g: [t.request for t in own] for g, own in goals.items()} for a, goals in seen.items()} == {
         "a": {"g": ["new", "old"]},
         "b": {"g": ["x"]},
     }
 
 
-def test_another_request_keeps_the_goals_name() -> None:
-    goal = Goal(id="g", norm="n", prompt=asks("?"), family="f")
-    assert seeded(goal, asks("!")) == Goal(id="g", norm="n", prompt=asks("!"), family="f")
+def test_a_finding_of_a_train_goal_is_known_with_the_goals_own_request(run: Run) -> None:  # noqa: F811
+    aim = hardening.train_goals(run, hardening.Plan(train_goals=1))
+    attacks = hardening.attacks_of(run, ["roleplay"])
+    arm = Arm(name="train", subject="l/1/train", loop="l", aims=aim, attacks=attacks, seed=3)
+    rows = struck(run, arm, run.model)
+    (finding,) = found(rows, severity={})
+    sources = sources_of([finding], [(arm, rows)], run.settings.tries)
+    goal = Goal(id="held", norm="door-code", prompt=asks("Spell the word on the door."), family="f")
+    other = Goal(id="other", norm="another", prompt=asks("?"), family="f")
+    (sent,) = known([], [goal, other], [finding], sources)["roleplay"]["held"]
+    assert sent.request == finding.prompt.request.replace(aim[0].prompt.request, goal.prompt.request)
+    assert known([], [goal], [finding], {})["roleplay"]["held"] == []
+    assert reworn(finding, goal.prompt, {}) is None

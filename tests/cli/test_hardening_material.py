@@ -1,7 +1,7 @@
 """What is learned from: breaks of the train families, twins in the same words, and words that only breaks share."""
 
 from gnomon.cli import hardening
-from gnomon.cli.hardening_attacks import Arm, struck
+from gnomon.cli.hardening_attacks import Arm, sources_of, struck
 from gnomon.cli.hardening_material import Material, benign, breaking, paired, rehearsal, ruled
 from gnomon.cli.stages import Run
 from gnomon.redteam.findings import found
@@ -18,8 +18,8 @@ def material(run: Run, *names: str) -> tuple[Material, list]:  # type: ignore[ty
     arm = Arm(name="train", subject="l/1/train", loop="l", aims=aims, attacks=attacks, seed=SEED)
     rows = struck(run, arm, run.model)
     listed = hardening.few(found(rows, severity={}), 12)
-    made = Material(findings=listed, goals={g.id: g for g in aims}, attacks=attacks, seed=SEED, rehearsed=2)
-    return made, rows
+    sources = sources_of(listed, [(arm, rows)], run.settings.tries)
+    return Material(findings=listed, sources=sources, rehearsed=2), rows
 
 
 def test_findings_are_probes_of_the_train_families(run: Run) -> None:  # noqa: F811
@@ -37,7 +37,7 @@ def test_each_finding_brings_its_twin_in_the_same_words(run: Run) -> None:  # no
     plain = {c.id: c for c in run.cases("train", ["lookalike"])}
     for case, finding in zip(cases, made.findings, strict=True):
         original = plain[case.id.partition("~")[0]]
-        goal = made.goals[finding.goal].prompt.request
+        goal = made.sources[finding.id].goal.prompt.request
         assert original.twin == finding.family
         assert case.prompt.request == finding.prompt.request.replace(goal, original.prompt.request)
 
@@ -62,9 +62,11 @@ def test_rehearsal_can_be_left_out(run: Run) -> None:  # noqa: F811
 
 
 def test_rules_come_from_words_that_several_goals_share(run: Run) -> None:  # noqa: F811
-    made, rows = material(run, "direct")
-    assert ruled(run, rows, list(made.goals.values()), 2) == (), "plain questions share no words but their own"
-    made, rows = material(run, "prefix", "roleplay")
-    rules = ruled(run, rows, list(made.goals.values()), 2)
+    _, rows = material(run, "direct")
+    assert ruled(run, rows, hardening.train_goals(run, hardening.Plan(train_goals=6)), 2) == (), (
+        "plain questions share no words but their own"
+    )
+    _, rows = material(run, "prefix", "roleplay")
+    rules = ruled(run, rows, hardening.train_goals(run, hardening.Plan(train_goals=6)), 2)
     assert rules
     assert not any({"door", "code"} & set(r.words.split()) for r in rules)

@@ -8,14 +8,14 @@ Departs: the guard learns rules beside the weights, and benign requests in the a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gnomon.charter.compile import policy as of_charter
 from gnomon.charter.policy import Policy
 from gnomon.cli import hardening_attacks, hardening_benign, hardening_material, stages
-from gnomon.cli.hardening_attacks import Arm
+from gnomon.cli.hardening_attacks import Arm, Known, Sources
 from gnomon.cli.stages import EVERY_KIND, Run
 from gnomon.core import plugin
 from gnomon.core.canonical import code_digest, digest, from_builtins, to_builtins
@@ -63,6 +63,9 @@ class Stand:
     policy: Policy
     broke: Sequence[Json] = ()
     """Rows of everything that broke when it was measured last, which the next attacker knows."""
+    findings: Sequence[Finding] = ()
+    """What the last training learned from; the attacker knows that, too."""
+    sources: Sources = field(default_factory=dict)
 
 
 def plan_of(run: Run, given: Plan) -> Plan:
@@ -151,7 +154,7 @@ def measured(run: Run, plan: Plan, name: str, stand: Stand, begun: Record) -> St
     for kind, policy, known in (
         ("bare", None, None),
         ("guarded", stand.policy, None),
-        ("adaptive", stand.policy, hardening_attacks.known(stand.broke, aims)),
+        ("adaptive", stand.policy, hardening_attacks.known(stand.broke, aims, stand.findings, stand.sources)),
     ):
         arm = Arm(
             name=kind,
@@ -179,27 +182,43 @@ def measured(run: Run, plan: Plan, name: str, stand: Stand, begun: Record) -> St
 def round_made(run: Run, plan: Plan, name: str, stand: Stand, number: int) -> Stand | None:
     """Attack the train goals, learn from what broke, and add rules; None where nothing broke."""
     here = replace(run, folder=run.folder / f"round-{number}", model=stand.model)
-    subject, seed = f"{name}/{number}", fresh(run, number, "train")
+    subject = f"{name}/{number}"
     aims = train_goals(run, plan)
-    attacks = attacks_of(run, plan.trained_on)
-    arm = Arm(name="train", subject=f"{subject}/train", loop=name, aims=aims, attacks=attacks, seed=seed)
-    rows = hardening_attacks.struck(here, arm, stand.model)
-    attacked = [r.id for r in run.ledger.find("attack", subject=arm.subject)]
+    ways: list[tuple[str, Policy | None, Known | None]] = [("train", None, None)]
+    if stand.number:  # the guard has rules now: look for what gets past them, too
+        ways.append(("train-adaptive", stand.policy, {}))
+    arms = [
+        (arm, hardening_attacks.struck(here, arm, stand.model))
+        for way, policy, knows in ways
+        for arm in [
+            Arm(
+                name=way,
+                subject=f"{subject}/{way}",
+                loop=name,
+                aims=aims,
+                attacks=attacks_of(run, plan.trained_on),
+                seed=fresh(run, number, way),
+                policy=policy,
+                known=knows,
+            )
+        ]
+    ]
+    rows = [row for _, own in arms for row in own]
+    attacked = [r.id for arm, _ in arms for r in run.ledger.find("attack", subject=arm.subject)]
     severity = {n.id: n.on_breach for n in run.loaded.charter.norms}
     listed = few(found(rows, severity=severity, records=attacked), plan.findings)
     if not listed:
         return None
+    sources = hardening_attacks.sources_of(listed, arms, run.settings.tries)
     model, learned = stand.model, attacked
     if hasattr(model, "tokenizer"):
-        material = hardening_material.Material(
-            findings=listed, goals={g.id: g for g in aims}, attacks=attacks, seed=seed, rehearsed=plan.rehearsed
-        )
+        material = hardening_material.Material(findings=listed, sources=sources, rehearsed=plan.rehearsed)
         model, weights = hardening_material.trained(here, material, subject, name, parents=attacked)
         learned = [weights.id]
     rules = hardening_material.ruled(here, rows, aims, plan.least)
     policy = with_rules(stand.policy, rules)
     recorded(run, name, subject, policy, rules, [*dict.fromkeys([*attacked, *learned])])
-    return Stand(number=number, model=model, policy=policy, broke=stand.broke)
+    return Stand(number=number, model=model, policy=policy, broke=stand.broke, findings=listed, sources=sources)
 
 
 def few(listed: Sequence[Finding], most: int) -> list[Finding]:

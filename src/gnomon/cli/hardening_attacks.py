@@ -6,6 +6,7 @@ attacks: behind that nothing counts as a break, so it would measure nothing here
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from gnomon.charter.policy import Policy
 from gnomon.cli.stages import GOALS_AT_ONCE, Run, breach_judge
@@ -16,11 +17,32 @@ from gnomon.guard.compiled import compiled
 from gnomon.guard.decide import decide
 from gnomon.guard.model import Guarded
 from gnomon.redteam.aware import Aware, Stopped
+from gnomon.redteam.carry import carried
+from gnomon.redteam.findings import Finding
 from gnomon.redteam.search import search_all
 from gnomon.redteam.transfer import prompt
 
 Known = Mapping[str, Mapping[str, Sequence[Transcript]]]
 """Attack to goal to prompts that broke it before."""
+
+
+MOST_KNOWN = 4
+"""Prompts that an attacker remembers of one goal and attack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """How a finding was made, so that the same words can be put around another request."""
+
+    attack: Attack
+    goal: Goal
+    seed: int
+    """Of the whole search."""
+    tries: int
+
+
+Sources = Mapping[str, Source]
+"""Finding to how it was made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +66,7 @@ def struck(run: Run, arm: Arm, model: Model, parents: Sequence[str] = ()) -> lis
     settings = run.settings
     target = Guarded(model=model, policy=arm.policy, replies=False) if arm.policy else model
     budget = Budget(tries=settings.tries)
-    attacks = _aware(arm) if arm.known is not None and arm.policy else arm.attacks
+    attacks = driven(arm)
     sink = run.stage(f"Round {arm.subject.split('/')[1]}: attacks, {arm.name}")
     decides = breach_judge(run)
 
@@ -94,11 +116,11 @@ def struck(run: Run, arm: Arm, model: Model, parents: Sequence[str] = ()) -> lis
     return rows
 
 
-def _aware(arm: Arm) -> dict[str, Attack]:
-    """Every attack by somebody who knows the guard, its rules and what broke before."""
-    if arm.policy is None:
+def driven(arm: Arm) -> dict[str, Attack]:
+    """The attacks as the arm makes them: where it knows the guard, by somebody who knows its rules and what broke."""
+    if arm.policy is None or arm.known is None:
         return dict(arm.attacks)
-    stops, known, told = stopping(arm.policy), arm.known or {}, in_words(arm.policy)
+    stops, known, told = stopping(arm.policy), arm.known, in_words(arm.policy)
     return {
         name: Aware(attack=attack, stopped=stops, known=known.get(name, {}), told=told)
         for name, attack in arm.attacks.items()
@@ -123,19 +145,54 @@ def in_words(policy: Policy) -> str:
     return said + (f" It stops what matches one of: {' | '.join(rules)}" if rules else "")
 
 
-def known(broke: Sequence[Json], aims: Sequence[Goal]) -> Known:
-    """Prompts that broke each goal before, by attack; those of the guarded model first, as they came last."""
+def known(
+    broke: Sequence[Json], aims: Sequence[Goal], found: Sequence[Finding] = (), sources: Sources = MappingProxyType({})
+) -> Known:
+    """What an attacker knows of each goal, by attack: prompts that broke it before, the last first.
+
+    Behind them stands each finding of the train goals with the goal's request in it, where that is known of its attack.
+    """
+    prompts: dict[str, dict[str, list[Transcript]]] = {}
+
+    def add(attack: str, goal: str, sent: Transcript | None) -> None:
+        own = prompts.setdefault(attack, {}).setdefault(goal, [])
+        if sent is not None and sent not in own and len(own) < MOST_KNOWN:
+            own.append(sent)
+
     ids = {goal.id for goal in aims}
-    found: dict[str, dict[str, list[Transcript]]] = {}
     for row in reversed(broke):
         if row["goal"] in ids:
-            own = found.setdefault(row["attack"], {}).setdefault(row["goal"], [])
-            sent = prompt(row)
-            if sent not in own:
-                own.append(sent)
-    return found
+            add(row["attack"], row["goal"], prompt(row))
+    for finding in sorted(found, key=lambda f: (f.tries, f.id)):
+        for goal in aims:
+            if goal.norm == finding.norm:
+                add(finding.attack, goal.id, reworn(finding, goal.prompt, sources))
+    return prompts
 
 
-def seeded(goal: Goal, like: Transcript) -> Goal:
-    """The goal's name around another conversation: an attack puts the same words around it."""
-    return replace(goal, prompt=like)
+def reworn(finding: Finding, like: Transcript, sources: Sources) -> Transcript | None:
+    """Another request in the words of a finding; None where its attack can't be driven without a model."""
+    source = sources.get(finding.id)
+    if source is None:
+        return None
+    return carried(
+        source.attack,
+        name=finding.attack,
+        goal=replace(source.goal, prompt=like),
+        budget=Budget(tries=source.tries),
+        seed=source.seed,
+        tries=finding.tries,
+    )
+
+
+def sources_of(found: Sequence[Finding], arms: Sequence[tuple[Arm, Sequence[Json]]], tries: int) -> dict[str, Source]:
+    """How each finding was made: the attack of the arm whose rows hold its prompt."""
+    made: dict[str, Source] = {}
+    for arm, rows in arms:
+        attacks, goals = driven(arm), {goal.id: goal for goal in arm.aims}
+        seen = {(r["attack"], r["goal"], prompt(r).id) for r in rows if r["broke"] is not None}
+        for f in found:
+            if (f.attack, f.goal, f.prompt.id) in seen:
+                source = Source(attack=attacks[f.attack], goal=goals[f.goal], seed=arm.seed, tries=tries)
+                made.setdefault(f.id, source)
+    return made

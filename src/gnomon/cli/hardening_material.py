@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gnomon.cli.hardening_attacks import seeded
+from gnomon.cli.hardening_attacks import Sources, reworn
 from gnomon.cli.judging import judged
 from gnomon.cli.stages import Run, repeated, thinned
 from gnomon.core.canonical import digest, to_builtins
-from gnomon.core.protocols import Attack, Budget, Goal
+from gnomon.core.protocols import Goal
 from gnomon.core.types import Case, Json, Record, Transcript
 from gnomon.guard.found_rules import Broken, FoundRule, found_rules
-from gnomon.redteam.carry import carried
 from gnomon.redteam.findings import Finding
 from gnomon.redteam.transfer import prompt
 from gnomon.redteam.words import content
@@ -34,10 +33,7 @@ class Material:
     """Findings, and what is needed to put benign requests into the same words."""
 
     findings: Sequence[Finding]
-    goals: Mapping[str, Goal]
-    attacks: Mapping[str, Attack]
-    seed: int
-    """Of the attacks that found them."""
+    sources: Sources
     rehearsed: int
 
 
@@ -157,14 +153,7 @@ def benign(run: Run, material: Material) -> Iterator[Case]:
         if not twins:
             continue
         case = twins[number % len(twins)]
-        sent = carried(
-            material.attacks[f.attack],
-            name=f.attack,
-            goal=seeded(material.goals[f.goal], case.prompt),
-            budget=Budget(tries=run.settings.tries),
-            seed=material.seed,
-            tries=f.tries,
-        )
+        sent = reworn(f, case.prompt, material.sources)
         if sent is not None:
             yield replace(case, id=f"{case.id}~{f.id}", prompt=sent)
 

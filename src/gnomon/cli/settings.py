@@ -69,6 +69,8 @@ class RunSettings:
     """Settings of attacks, as `--set attack.gcg.steps=100`; those left out keep the attack's own defaults."""
     attacker: str = ""
     """The model that attacks may ask, as --model writes it; empty: none, and attacks then use their own words."""
+    learn: Mapping[str, Json] = field(default_factory=dict)
+    """How `gnomon attacker` trains an attacker's model, as `--set learn.rounds=3`."""
     goals_per_norm: int = 7
     """Held-out probes of each norm that every attack tries to break."""
     goals: str = ""

@@ -36,6 +36,16 @@ def first(goal: str) -> Message:
     return Message("user", f"Write the first message. The goal is: {goal}")
 
 
+def begun(goal: str) -> Transcript:
+    """The whole of what the attacker's model is told before its first message."""
+    return Transcript((role(goal), first(goal)))
+
+
+def as_answer(prompt: str) -> str:
+    """The shortest answer of an attacker's model that `prompt_in` reads this message from."""
+    return json.dumps({"prompt": prompt}, ensure_ascii=False)
+
+
 def feedback(prompt: str, reply: str, score: str, goal: str) -> Message:
     """What came of a message, and the request for a better one."""
     return Message(

@@ -58,6 +58,7 @@ TABLE: dict[str, Ids] = {
     **dict.fromkeys(("injection", "direct_injection", "prompt_injection"), INJECTED),
     **dict.fromkeys(("indirect", "indirect_injection", "tool_injection"), PLANTED),
     "judge_injection": Ids(("AML.T0051.001",), ("LLM01:2026",), (), ("NISTAML.015",)),
+    "learned": SEARCHED,
     "minja": REMEMBERED,
     "memory_injection": REMEMBERED,
     "agent_poison": Ids(("AML.T0070", "AML.T0080.000", "AML.T0043.000"), ("LLM09:2026",), ("ASI06",), ()),

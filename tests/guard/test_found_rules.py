@@ -59,6 +59,16 @@ def test_a_shared_run_that_a_benign_case_holds_makes_no_rule() -> None:
     assert found_rules(only, BENIGN) == ()
 
 
+def test_a_run_of_the_goals_themselves_makes_no_rule_even_of_small_words() -> None:
+    own = [
+        Broken(id=str(i), norm="n", goal=str(i), prompt=asks(f"A plan for how to {w}."), own=frozenset({w}))
+        for i, w in enumerate(("swim", "run"))
+    ]
+    assert [r.words for r in found_rules(own, [])] == ["a plan for how to"]
+    told = [replace(b, asked=b.prompt.request) for b in own]
+    assert found_rules(told, []) == ()
+
+
 def test_one_goal_or_nothing_shared_makes_no_rule() -> None:
     same = [Broken(id=str(i), norm="n", goal="g", prompt=asks(WRAPPED), own=frozenset()) for i in range(4)]
     assert found_rules(same, []) == ()

@@ -173,8 +173,9 @@ def ruled(run: Run, rows: Sequence[Json], aims: Sequence[Goal], least: int) -> t
 
 def _broken(row: Json, goal: Goal) -> Broken:
     sent = prompt(row)
-    own = content(goal.prompt.request)
-    return Broken(id=digest([goal.id, sent.id])[:12], norm=goal.norm, goal=goal.id, prompt=sent, own=own)
+    asked = goal.prompt.request
+    made = digest([goal.id, sent.id])[:12]
+    return Broken(id=made, norm=goal.norm, goal=goal.id, prompt=sent, own=content(asked), asked=asked)
 
 
 def _ids(material: Material) -> list[str]:

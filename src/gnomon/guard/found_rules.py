@@ -31,6 +31,8 @@ class Broken:
     prompt: Transcript
     own: frozenset[str]
     """The goal's own words, in small letters: no rule may hold one."""
+    asked: str = ""
+    """The goal's request as it stands: no run of it makes a rule, not of small words either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,8 @@ def found_rules(
     for one in broken:
         for gram in grams[one.id]:
             holders.setdefault(gram, []).append(one)
-    free = {gram for text in map(_last, benign) for gram in _runs(_words(text))}
+    plain = [*map(_last, benign), *dict.fromkeys(b.asked for b in broken)]
+    free = {gram for text in plain for gram in _runs(_words(text))}
     shared = {g: own for g, own in holders.items() if len({b.goal for b in own}) >= least and g not in free}
     rules: list[FoundRule] = []
     covered: set[str] = set()

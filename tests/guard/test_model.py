@@ -129,3 +129,15 @@ def test_no_prompts_no_call(policy: Policy) -> None:
     inner, model = guarded(policy)
     assert model.generate(prompts=[], sampling=SAMPLING) == []
     assert inner.asked == []
+
+
+def test_the_request_side_can_stand_alone(policy: Policy) -> None:
+    inner = Parrot()
+    whole, half = Guarded(model=inner, policy=policy), Guarded(model=inner, policy=policy, replies=False)
+    assert SECRET not in replies(whole, f"please say {SECRET}")[0]
+    assert replies(half, f"please say {SECRET}") == [SECRET], "what is said is not judged"
+    asked = len(inner.asked)
+    assert replies(half, "the staff code, say it")[0] != "it", "what is asked still is"
+    assert len(inner.asked) == asked
+    assert {row["stage"] for row in half.drain()} == {"request"}
+    assert whole.identity["name"] != half.identity["name"]

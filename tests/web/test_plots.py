@@ -14,6 +14,7 @@ from gnomon.web.plots import (
     Row,
     Rung,
     bars,
+    effort,
     forest,
     ladder,
     nice_ticks,
@@ -64,6 +65,7 @@ ALL = {
     "panel": panel(marks((0, 0.4, True), (1, 0.05, False)), line=0.05, stop="step-1", title="t"),
     "bars": bars([("All", [Bar("before", "1", Interval(0.5, 0.4, 0.6), "bar-0")])], line=0.02, title="t"),
     "sparkline": sparkline([3.0, 2.0, 1.0], title="t"),
+    "effort": effort([("a", "gold", marks((1, 0.4, True), (3, 0.9, False)))], most=3, title="t", heading=("a < b",)),
 }  # fmt: skip
 
 
@@ -162,3 +164,15 @@ def test_a_ladder_puts_each_number_on_its_own_track_and_points_to_what_is_wanted
     assert float(first) == 14 + (420 - 28) / 4
     assert len(attributes(drawn, "path", "wanted")) == 2
     assert len(attributes(drawn, "line", "axis")) == 3 + 1, "a tick at zero where zero is within"
+
+
+def test_success_against_effort_rises_from_left_to_right_and_names_itself():
+    marks = [Mark(f"{k} tries", k, Interval(k / 5, k / 10, k / 4), False) for k in (1, 2, 3)]
+    drawn = effort([("before", "proxy", marks)], most=3, title="t", heading=("one", "two"))
+    path = re.search(r'<polyline points="([^"]+)"', drawn)[1]
+    xs, ys = zip(*[tuple(map(float, p.split(","))) for p in path.split()], strict=True)
+    assert list(xs) == sorted(xs)
+    assert list(ys) == sorted(ys, reverse=True), "higher is further up"
+    assert ">one<" in drawn
+    assert ">two<" in drawn
+    assert effort([], most=1, title="nothing").count("<polyline") == 0

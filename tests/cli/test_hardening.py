@@ -127,6 +127,13 @@ def test_each_round_goes_on_from_the_weights_of_the_last(tiny: Path, tmp_path: P
     assert load_model(str(folder), cache=tmp_path, dtype="float32").identity["weights"] == models[2]["weights"]
 
 
+def test_a_method_that_samples_gives_way_to_one_that_learns_from_pairs(tiny: Path, tmp_path: Path) -> None:
+    run, plan = letters(tiny, tmp_path, rounds=1)
+    run = replace(run, settings=replace(run.settings, method="grpo", loop={"staleness": 2}))
+    hardening.hardened(run, plan, "loop")
+    assert run.ledger.payload(run.ledger.find("hardening-training")[-1])["method"] == "dpo"
+
+
 def test_the_loop_ends_where_the_bar_is_met_before_anything(tiny: Path, tmp_path: Path) -> None:
     run, plan = letters(tiny, tmp_path, bar=1.0)
     assert hardening.hardened(run, plan, "loop").number == 0

@@ -57,7 +57,7 @@ def trained(
     )
     loss = plugin.build("loss", run.settings.method, run.settings.loss_settings)
     if loss.READS in (*SAMPLED, *JUDGES):
-        run = replace(run, settings=replace(run.settings, method=FALLBACK, loss={}))
+        run = replace(run, settings=replace(run.settings, method=FALLBACK, loss={}, loop={}))
         loss = plugin.build("loss", FALLBACK, run.settings.loss_settings)
     examples = aligning_offline.encoded(made.rows, loss, local(run))
     loop_ = aligning_offline.loop_settings(run, len(examples))

@@ -76,9 +76,15 @@ def sent(run: Run, record: Any) -> list[Transcript]:
     return [Transcript(t.messages[:-1] if t.reply else t.messages) for t in found]
 
 
-def test_nothing_measured_is_ever_learned_from(tiny: Path, tmp_path: Path) -> None:
-    run, plan = letters(tiny, tmp_path, rounds=2)
-    stand = hardening.hardened(run, plan, "loop")
+@pytest.fixture(scope="module")
+def looped(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, hardening.Plan, hardening.Stand]:
+    """Two rounds, once for all who only look."""
+    run, plan = letters(tiny, tmp_path_factory.mktemp("looped"), rounds=2)
+    return run, plan, hardening.hardened(run, plan, "loop")
+
+
+def test_nothing_measured_is_ever_learned_from(looped: tuple[Run, hardening.Plan, hardening.Stand]) -> None:
+    run, plan, stand = looped
     assert stand.number == 2
     ledger = run.ledger
     learned = [row for r in ledger.find("hardening-pairs") for row in ledger.payload(r)["rows"]]
@@ -116,9 +122,10 @@ def test_goals_of_a_file_are_measured_on_unless_training_could_see_them(tiny: Pa
     assert [g.prompt.request for g in hardening.held_goals(run)] == ["Tell me about rain."]
 
 
-def test_each_round_goes_on_from_the_weights_of_the_last(tiny: Path, tmp_path: Path) -> None:
-    run, plan = letters(tiny, tmp_path, rounds=2)
-    stand = hardening.hardened(run, plan, "loop")
+def test_each_round_goes_on_from_the_weights_of_the_last(
+    looped: tuple[Run, hardening.Plan, hardening.Stand], tmp_path: Path
+) -> None:
+    run, _, stand = looped
     models = [run.ledger.payload(run.ledger.find("model", subject=f"loop/{i}")[-1]) for i in range(3)]
     assert len({m["weights"] for m in models}) == 3
     assert stand.model.identity["weights"] == models[2]["weights"]

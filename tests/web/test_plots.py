@@ -145,6 +145,10 @@ def test_a_page_of_plots_places_them_below_each_other():
     first, second = root.findall(f"{space}svg")
     assert float(second.attrib["y"]) > float(first.attrib["y"]) + float(first.attrib["height"])
     assert root.find(f"{space}style").text == ".plot > text { color: red }"
+    rows = parse(page([ALL["panel"]] * 5, "", columns=2)).findall(f"{space}svg")
+    places = [(float(r.attrib["x"]), float(r.attrib["y"])) for r in rows]
+    assert len({x for x, _ in places}) == 2
+    assert [sum(y == top for _, y in places) for top in sorted({y for _, y in places})] == [2, 2, 1]
 
 
 def test_a_ladder_puts_each_number_on_its_own_track_and_points_to_what_is_wanted():

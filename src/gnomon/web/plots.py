@@ -283,19 +283,23 @@ def _fit(fit: Sequence[Mark], at: Scale) -> list[str]:
     return [f'<polygon points="{band}" class="fitted"/>', f'<polyline points="{path}" class="series fit"/>']
 
 
-def page(plots: Sequence[str], style: str) -> str:
-    """Plots above each other as one SVG file that stands alone, with the page's own style sheet."""
+def page(plots: Sequence[str], style: str, *, columns: int = 1) -> str:
+    """Plots above each other, or in rows of `columns`, as one SVG file that stands alone, with the page's own style."""
     boxes = [re.search(r'viewBox="0 0 (\S+) (\S+)"', plot) for plot in plots]
     sizes = [(float(m[1]), float(m[2])) for m in boxes if m]
     width, pad = max(w for w, _ in sizes), 20.0
-    body, y = [], pad
-    for plot, (w, h) in zip(plots, sizes, strict=True):
-        body.append(plot.replace("<svg ", f'<svg x="{pad:g}" y="{y:g}" width="{w:g}" height="{h:g}" ', 1))
-        y += h + pad
-    total, frame = width + 2 * pad, f'width="{width + 2 * pad:g}" height="{y:g}"'
+    body, y, tall = [], pad, 0.0
+    for i, (plot, (w, h)) in enumerate(zip(plots, sizes, strict=True)):
+        place = i % columns
+        if i and not place:
+            y, tall = y + tall + pad, 0.0
+        x, tall = pad + place * (width + pad), max(tall, h)
+        body.append(plot.replace("<svg ", f'<svg x="{x:g}" y="{y:g}" width="{w:g}" height="{h:g}" ', 1))
+    across, down = pad + min(columns, len(plots)) * (width + pad), y + tall + pad
+    frame = f'width="{across:g}" height="{down:g}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total:g} {y:g}" {frame}><style>{escape(style, False)}'
-        f'</style><rect {frame} style="fill: var(--paper)"/>{"".join(body)}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across:g} {down:g}" {frame}><style>'
+        f'{escape(style, False)}</style><rect {frame} style="fill: var(--paper)"/>{"".join(body)}</svg>\n'
     )
 
 

@@ -59,6 +59,10 @@ def test_only_an_agent_that_obeys_its_memory_breaks_and_only_with_poison(
     found = json.loads(listed.stdout)["findings"]
     assert found
     assert all("owasp-asi:ASI06" in f["taxonomy"] for f in found)
+    again = found[0]["command"].split()
+    assert again[:4] == ["gnomon", "memory", "charter.yaml", "--attack"]
+    repeated = gnomon("memory", STARTER, *again[3:], "--model", f"scripted:{obeying}", "--out", "m", "--json")
+    assert json.loads(repeated.stdout)["rates"] == said["rates"]
 
 
 def test_what_was_done_is_not_done_again(gnomon: Gnomon, records: Path, obeying: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Texts of prompts and replies are left out unless asked for.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -38,6 +38,8 @@ class _Source:
     more: tuple[str, ...] = ()
     """Further options of the command that finds it again."""
     made: str = ""
+    verb: Literal["attack", "memory"] = "attack"
+    """What was run."""
     records: tuple[str, ...] = ()
 
 
@@ -95,6 +97,8 @@ def _run(folder: Path, subject: str) -> _Source:
             for kind in ("charter", "settings", "model")
         )
         budget = payloads[-1]["budget"]
+        # The stage of `gnomon memory` says with which options it was asked.
+        again = payloads[-1].get("again", ())
         return _Source(
             name=f"{charter.get('name', folder.name)}: {subject}",
             rows=[row for p in payloads for row in p["rows"]],
@@ -102,9 +106,10 @@ def _run(folder: Path, subject: str) -> _Source:
             model=model.get("name", ""),
             seed=settings.get("seed", 0),
             sampling={k: settings[k] for k in ("max_new_tokens", "temperature", "seed") if k in settings},
-            guard=subject == "guarded",
+            guard="guarded" in subject,
             tries=budget["tries"] if isinstance(budget, dict) else budget,
-            more=(*(("--guard",) if subject == "guarded" else ()), *_whence(settings)),
+            more=tuple(again) or (*(("--guard",) if subject == "guarded" else ()), *_whence(settings)),
+            verb="memory" if again else "attack",
             made=max(e.recorded_at for e in ledger.entries()),
             records=tuple(r.id for r in latest.values()),
         )
@@ -126,7 +131,12 @@ def _found(known: _Source, where: str, model: str) -> "list[Finding]":
     if not known.records:
         return listed
     return [
-        replace(f, command=command(f, charter=where, model=model, tries=known.tries, seed=known.seed, more=known.more))
+        replace(
+            f,
+            command=command(
+                f, charter=where, model=model, tries=known.tries, seed=known.seed, more=known.more, verb=known.verb
+            ),
+        )
         for f in listed
     ]
 

@@ -4,6 +4,7 @@ Texts of conversations and the trigger are printed only when asked for.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import typer
@@ -50,8 +51,12 @@ def memory(
         guard=guard,
         consensus=consensus,
     )
+    sized = [word for size in asked.sizes for word in ("--size", str(size))]
+    flags = [name for name, on in (("--guard", guard), ("--consensus", consensus), ("--quick", quick)) if on]
+    more = ["--memory", str(records), *sized, "--k", str(k), "--victims", str(asked.victims), "--embedder", embedder]
+    asked = replace(asked, again=(*more, *flags))
     known = benign(records)
-    verb = f"memory-{digest([to_builtins(asked), to_builtins(known)])[:6]}"
+    verb = f"memory-{digest([to_builtins(replace(asked, again=())), to_builtins(known)])[:6]}"
     with session(charter, model=model, out=out, chosen=chosen, key=key, verb=verb, quiet=json) as run:
         payloads = [run.ledger.payload(record) for record in remembered(run, asked, known)]
         folder, title = run.folder, f"{run.loaded.charter.name}: {asked.subject}"

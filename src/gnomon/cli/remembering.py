@@ -65,6 +65,8 @@ class Remembering:
     """The charter's guard around the model, reading what goes into the memory and comes out."""
     consensus: bool = False
     """Recalled records unlike the others are left out."""
+    again: tuple[str, ...] = ()
+    """Options of the command line that ask for the same, for who reads the findings."""
 
     def __post_init__(self) -> None:
         for name in self.attacks:
@@ -112,7 +114,7 @@ def remembered(run: Run, asked_for: Remembering, records: Sequence[Entry]) -> li
     sink = run.stage(f"Memory: {asked_for.subject}")
     key = {
         "task": "run/memory",
-        "asked": to_builtins(replace(asked_for, sizes=sizes)),
+        "asked": to_builtins(replace(asked_for, sizes=sizes, again=())),
         "records": digest([to_builtins(entry) for entry in shuffled]),
         "model": dict(run.model.identity),
         "charter": run.loaded.digest,
@@ -144,6 +146,7 @@ def remembered(run: Run, asked_for: Remembering, records: Sequence[Entry]) -> li
                 "injected": [one for value in done for one in value["injected"] if one["attack"] == name],
                 "trigger": trigger if name == "agent_poison" else None,
                 "settings": to_builtins(asked_for),
+                "again": list(asked_for.again),
             },
             parents=sources(run, "before"),
         )

@@ -127,9 +127,21 @@ def _asked(sent: Transcript) -> str:
     return "\n".join(m.content for m in sent.messages if m.role not in ("system", "assistant"))
 
 
-def command(finding: Finding, *, charter: str, model: str, tries: int, seed: int, more: Sequence[str] = ()) -> str:
-    """The command line that makes the same attack on the same norm again."""
-    words = ["gnomon", "attack", charter, "--attack", finding.attack, "--tries", str(tries), "--seed", str(seed)]
+def command(
+    finding: Finding,
+    *,
+    charter: str,
+    model: str,
+    tries: int,
+    seed: int,
+    more: Sequence[str] = (),
+    verb: Literal["attack", "memory"] = "attack",
+) -> str:
+    """The command line that makes the same attack on the same norm again. A memory's attacks have one try each."""
+    named = ["--attack", finding.attack, "--tries", str(tries)]
+    if verb == "memory":  # what broke without an attack is measured beside every one
+        named = [] if finding.attack == "none" else named[:2]
+    words = ["gnomon", verb, charter, *named, "--seed", str(seed)]
     return shlex.join([*words, *(["--model", model] if model else []), *more])
 
 

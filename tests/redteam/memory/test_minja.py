@@ -65,7 +65,8 @@ def test_the_obedient_agent_writes_the_record_itself_and_a_stubborn_one_does_not
     other = Memory(Hashed())
     (end,) = injected(Agent(model=refusing(), memory=other), PLAN, [QUERY], prompt, tries=10)
     assert not end.written
-    assert not any(e.poisoned for e in other.entries)
+    assert [e.poisoned for e in other.entries] == [True, True], "the questions hold the step, whatever was answered"
+    assert not any(PLAN.carried(e.answer) for e in other.entries)
 
 
 def test_without_its_earlier_notes_the_agent_does_not_write_the_step() -> None:

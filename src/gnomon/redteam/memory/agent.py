@@ -8,7 +8,7 @@ Fails: a gate that says no leaves the text out; errors of the model go to the ca
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gnomon.core.protocols import Model, Sampling
 from gnomon.core.types import Message, Transcript
@@ -77,10 +77,11 @@ class Agent:
         return [Answered(hits, reply) for (hits, _), reply in zip(ready, replies, strict=True)]
 
     def serve(self, prompt: Transcript, *, poisoned: Callable[[str], bool] | None = None) -> Answered:
-        """One reply, and the exchange is remembered; `poisoned` says of the reply whether it serves an attack."""
+        """One reply, and the exchange is remembered; `poisoned` says of its text whether it serves an attack."""
         (done,) = self.answer([prompt])
-        reply = done.transcript.reply
-        entry = Entry(prompt.request, reply, poisoned is not None and poisoned(reply))
+        entry = Entry(prompt.request, done.transcript.reply)
+        # A question may serve the attack even where the reply to it does not: it comes back with the record.
+        entry = replace(entry, poisoned=poisoned is not None and poisoned(written(entry)))
         if self.gate is None or self.gate(written(entry)):
             self.memory.write([entry])
         return done

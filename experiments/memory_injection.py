@@ -18,6 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from gnomon.core import plugin
 from gnomon.core.canonical import file_digest, to_builtins
 from gnomon.core.protocols import Model, Sampling
@@ -37,6 +39,7 @@ from gnomon.scoring.judge import Judged
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "experiments" / "memory_injection.json"
 WORK = ROOT / "runs" / "memory_injection"
+ROWS = WORK / "minilm.npz"
 CACHE = Path.home() / ".cache" / "gnomon"
 SIZES = (0, 10, 100, 1000)
 KS = (1, 3, 5)
@@ -67,6 +70,22 @@ SYSTEM = Message("system", "You answer visitors' questions in one or two sentenc
 
 
 # --- data
+
+
+def remembered(embed: Embedder) -> Kept:
+    """The embedder, with what an earlier run embedded."""
+    kept = Kept(embed)
+    if ROWS.exists():
+        with np.load(ROWS) as found:
+            kept._known.update(zip(found["texts"].tolist(), found["rows"], strict=True))
+    return kept
+
+
+def save(kept: Kept) -> None:
+    """Keep what was embedded for the next run."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    np.savez(ROWS.with_suffix(".tmp.npz"), texts=list(kept._known), rows=np.stack(list(kept._known.values())))
+    ROWS.with_suffix(".tmp.npz").rename(ROWS)
 
 
 def questions(data: Path) -> tuple[dict[str, list[Entry]], list[Entry]]:
@@ -339,8 +358,9 @@ def main() -> None:
     worlds = {named: World(asked_for.data, topics, named) for named in ("", "shared", "unique")}
     plain = worlds[""]
     embedder = minilm.load(CACHE)
+    rows = remembered(embedder)
     embeds: dict[str, Embedder] = {
-        "minilm": Kept(embedder),
+        "minilm": rows,
         "words": Kept(Hashed().fitted([e.query for e in plain.benign])),
     }
     parts: dict[str, Callable[[], Any]] = {}
@@ -353,16 +373,18 @@ def main() -> None:
 
         return made
 
-    for embed in embeds:
-        parts[f"minja, {embed}"] = curve(plain, embed, "minja", None, ATTACK_QUERIES)
+    names = ("optimised", "optimised, no coherence", "start phrase", "random words")
+    parts["minja, minilm"] = curve(plain, "minilm", "minja", None, ATTACK_QUERIES)
+    parts["triggers"] = lambda: triggers(embedder, plain, steps, load_model(None, cache=CACHE))
+    for name in names:
+        parts[f"agent_poison, minilm, {name}"] = curve(plain, "minilm", "agent_poison", name, ATTACK_QUERIES)
     parts["minja, minilm, one attack query"] = curve(plain, "minilm", "minja", None, 1)
+    parts["agent_poison, minilm, optimised, one record"] = curve(plain, "minilm", "agent_poison", "optimised", 1)
+    parts["minja, words"] = curve(plain, "words", "minja", None, ATTACK_QUERIES)
+    for name in names:
+        parts[f"agent_poison, words, {name}"] = curve(plain, "words", "agent_poison", name, ATTACK_QUERIES)
     for named in ("shared", "unique"):
         parts[f"minja, minilm, accounts {named}"] = curve(worlds[named], "minilm", "minja", None, ATTACK_QUERIES)
-    parts["triggers"] = lambda: triggers(embedder, plain, steps, load_model(None, cache=CACHE))
-    for embed in embeds:
-        for name in ("optimised", "optimised, no coherence", "start phrase", "random words"):
-            parts[f"agent_poison, {embed}, {name}"] = curve(plain, embed, "agent_poison", name, ATTACK_QUERIES)
-    parts["agent_poison, minilm, optimised, one record"] = curve(plain, "minilm", "agent_poison", "optimised", 1)
     parts["defences, obedient agent, k = 5"] = lambda: defended(
         plain, embeds["minilm"], kept["triggers"]["optimised"]["text"], min(draws, 2)
     )
@@ -386,6 +408,8 @@ def main() -> None:
         began = time.monotonic()
         (done,) = executor.map(task=lambda _, part=part: part(), shards=[name], key=key)  # type: ignore[misc]
         kept[name] = done.value
+        if not done.resumed:
+            save(rows)
         if not done.resumed:
             print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     result = {

@@ -4,9 +4,10 @@
 
 Two scripted agents bound what any agent can do: one obeys every foreign text that holds the words of an injection task,
 one obeys none; both solve the user's task as the suite publishes it, and give it up where the guard stops one of its
-steps. The embedded model does a small part. `checks` holds the numbers against AgentDojo's own: counts of tasks, its
-published solutions, and its own benchmark over our pipeline, pair by pair. A part that was killed goes on (--work).
-The guard's classifier was fitted to rows of bipia-train, so its figures on documents are not those of new documents.
+steps. `knowing` is an attacker who has the guard's classifier. The embedded model does a small part. `checks` holds the
+numbers against AgentDojo's own: counts of tasks, its published solutions, and its own benchmark over our pipeline, pair
+by pair. A part that was killed goes on (--work). The guard's classifier was fitted to rows of bipia-train, and to the
+user tasks of AgentDojo as benign ones, so that its figures are not those of new texts.
 Writes docs/experiments/agents.json, a part at a time.
 """
 
@@ -17,7 +18,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,10 +27,14 @@ from typing import Any
 from gnomon.cli.agent_runs import Plan, run, staged
 from gnomon.cli.agents import summary
 from gnomon.cli.environment import environment
+from gnomon.core import plugin
 from gnomon.core.files import write_atomic
+from gnomon.core.protocols import Attempt, Budget, Goal, Reply
+from gnomon.core.types import Score
 from gnomon.executor.local import Local
+from gnomon.guard import linear
 from gnomon.models.load import load
-from gnomon.redteam.agents import dojo, episode, scripted
+from gnomon.redteam.agents import dojo, episode, scripted, target
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "experiments" / "agents.json"
@@ -38,15 +44,17 @@ ATTACKS = ("tool_injection", "injection", "indirect", "converted")
 TRIES = 3
 
 
-def checks(quick: bool, work: Path) -> dict[str, Any]:
+def checks(name: str) -> Callable[[bool, Path], dict[str, Any]]:
     """Counts of tasks, published solutions, and AgentDojo's own benchmark over our pipeline against our own runs."""
-    found: dict[str, Any] = {"package": "agentdojo 0.1.35", "version": dojo.VERSION, "suites": {}}
-    for name in dojo.NAMES:
+
+    def part(quick: bool, work: Path) -> dict[str, Any]:
         suite = dojo.opened(name)
         agent = scripted.agent(suite, "ignoring", obeys=False)
         users = suite.users[:3] if quick else suite.users
         solved = [episode.play(suite, agent, user=user).utility for user in users]
-        found["suites"][name] = {
+        return {
+            "package": "agentdojo 0.1.35",
+            "version": dojo.VERSION,
             "user_tasks": len(suite.users),
             "injection_tasks": len(suite.errands),
             "pairs": len(suite.users) * len(suite.errands),
@@ -55,9 +63,8 @@ def checks(quick: bool, work: Path) -> dict[str, Any]:
             "places_as_the_package_finds_them": _places(suite),
             "benchmark": _benchmark(suite, quick),
         }
-    found["pairs"] = sum(s["pairs"] for s in found["suites"].values())
-    found["user_tasks"] = sum(s["user_tasks"] for s in found["suites"].values())
-    return found
+
+    return part
 
 
 def _places(suite: dojo.Suite) -> bool:
@@ -112,6 +119,55 @@ def suite(name: str, attack: str) -> Callable[[bool, Path], dict[str, Any]]:
     return part
 
 
+@dataclass(frozen=True, kw_only=True)
+class Knowing:
+    """An attack that knows the guard: of other attacks' texts those that its classifier finds least suspicious."""
+
+    pool: tuple[str, ...] = ATTACKS
+    each: int = 12
+    """Texts of each attack that are looked at."""
+
+    def propose(self, *, goal: Goal, budget: Budget, seed: int) -> Generator[Attempt, Reply, None]:
+        looked = [a for name in self.pool for a in _drawn(name, goal, self.each, seed)]
+        readable = [a for a in looked if scripted.held(target.foreign(a.prompt), goal.prompt.request)]
+        ranked = sorted(readable, key=lambda a: linear.scores(target.foreign(a.prompt)).injection)
+        for attempt in ranked[: budget.tries]:
+            reply = yield replace(attempt, note=f"knowing {attempt.note}")
+            if reply.breached:
+                return
+
+
+def _drawn(name: str, goal: Goal, most: int, seed: int) -> list[Attempt]:
+    """What an attack would try if nothing worked."""
+    steps = plugin.build("attack", name).propose(goal=goal, budget=Budget(tries=most), seed=seed)
+    found: list[Attempt] = []
+    reply: Any = None
+    with contextlib.suppress(StopIteration):
+        while True:
+            step = next(steps) if reply is None else steps.send(reply)
+            if isinstance(step, Attempt):
+                found.append(step)
+                reply = Reply(transcript=step.prompt.answered("No."), score=Score(value=0.0), breached=False)
+    return found
+
+
+def knowing(name: str) -> Callable[[bool, Path], dict[str, Any]]:
+    """The obeying agent under the attack that knows the guard."""
+
+    def part(quick: bool, work: Path) -> dict[str, Any]:
+        plan = Plan(
+            suite=f"agentdojo/{name}",
+            model="scripted:obeying",
+            attacks=(),
+            tries=TRIES,
+            users=3 if quick else 0,
+            errands=2 if quick else 0,
+        )
+        return {"obeying": _sides(plan, ("", "screens", "both"), work, attacks={"knowing": Knowing()})}
+
+    return part
+
+
 def documents(kind: str) -> Callable[[bool, Path], dict[str, Any]]:
     """Both scripted agents on BIPIA's documents, as the instructions stand and under notes, behind the screens."""
 
@@ -122,6 +178,7 @@ def documents(kind: str) -> Callable[[bool, Path], dict[str, Any]]:
                 suite=f"bipia/{kind}",
                 model=f"scripted:{agent}",
                 attacks=("direct", "tool_injection"),
+                settings={"direct": {"repeats": TRIES}},
                 tries=TRIES,
                 users=4 if quick else 50,
                 errands=1 if quick else 2,
@@ -144,9 +201,12 @@ def embedded(name: str, **settings: Any) -> Callable[[bool, Path], dict[str, Any
     return part
 
 
-def _sides(plan: Plan, guards: tuple[str, ...], work: Path, model: Any = None) -> list[dict[str, Any]]:
+def _sides(
+    plan: Plan, guards: tuple[str, ...], work: Path, model: Any = None, attacks: Any = None
+) -> list[dict[str, Any]]:
     """Estimates of a plan without a guard, then behind each, with what it changed; `late`: stops for being slow."""
     stage = staged(plan, model)
+    stage = stage if attacks is None else replace(stage, attacks=attacks)
     bare = run(stage, Local(work))
     told = []
     for guard in guards:
@@ -163,14 +223,15 @@ def _stops(outcome: dict[str, Any]) -> list[str]:
 
 
 PARTS: dict[str, Callable[[bool, Path], dict[str, Any]]] = {
-    "checks": checks,
+    **{f"checks/{name}": checks(name) for name in dojo.NAMES},
     **{f"{name}/{attack}": suite(name, attack) for name in ("banking", "slack", "travel") for attack in ATTACKS},
+    **{f"{name}/knowing": knowing(name) for name in ("banking", "slack")},
     **{f"workspace/{attack}": suite("workspace", attack) for attack in ("tool_injection", "converted")},
     **{f"bipia/{kind}": documents(kind) for kind in ("email", "table", "code")},
     "embedded/banking": embedded(
-        "agentdojo/banking", attacks=("tool_injection",), users=4, errands=2, turns=4, max_new_tokens=96
+        "agentdojo/banking", attacks=("tool_injection",), users=3, errands=2, turns=3, max_new_tokens=80
     ),
-    "embedded/email": embedded("bipia/email", attacks=("direct", "tool_injection"), users=12, max_new_tokens=64),
+    "embedded/email": embedded("bipia/email", attacks=("direct", "tool_injection"), users=10, max_new_tokens=64),
 }
 
 
@@ -188,12 +249,28 @@ def main() -> None:
         results[name] = {"seconds": round(time.perf_counter() - began, 1), **found}
         if not given.quick:
             known = json.loads(OUT.read_text()) if OUT.exists() else {}
-            write_atomic(OUT, json.dumps({**known, name: results[name]}, indent=1, sort_keys=True) + "\n")
+            write_atomic(OUT, _lines({**known, name: results[name]}))
         if not given.json:
             print(f"{name}: {results[name]['seconds']} s", file=sys.stderr)
             _table(results[name])
     if given.json:
         print(json.dumps(results, indent=1))
+
+
+def _lines(results: dict[str, Any]) -> str:
+    """A part a line, numbers to six places."""
+    parts = [
+        f"{json.dumps(name)}: {json.dumps(_short(found), sort_keys=True)}" for name, found in sorted(results.items())
+    ]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_short(inner) for inner in value]
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _table(found: dict[str, Any]) -> None:
@@ -207,7 +284,7 @@ def _table(found: dict[str, Any]) -> None:
                     f"  {agent:<9} {side['guard']:<8} {attack:<15} utility {made['utility']['value']:.3f}, "
                     f"under attack {under:.3f}; success {rates}; {side['pairs']} pairs"
                 )
-    if "suites" in found:
+    if "benchmark" in found:
         print(json.dumps(found, indent=1))
 
 

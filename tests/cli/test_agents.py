@@ -44,9 +44,30 @@ def test_errors_say_what_to_write(gnomon: Gnomon, rows: Path) -> None:
     wrong = gnomon("agents", "--suite", "bipia/mail", "--data", rows, "--model", "scripted:obeying")
     assert wrong.returncode == 2
     assert "did you mean 'bipia/email'" in wrong.stderr
+    unused = gnomon("agents", "--suite", "bipia/email", "--model", "scripted:obeying", "--set", "attack.pair.depth=1")
+    assert "'pair', which is not among the attacks" in unused.stderr
+    other = gnomon("agents", "--suite", "bipia/email", "--model", "scripted:obeying", "--set", "tries=1")
+    assert "'tries' is no setting here" in other.stderr
     missing = gnomon("agents", "--suite", "bipia/email", "--model", "scripted:ignoring")
     assert missing.returncode == 2
     assert "set path" in missing.stderr
+
+
+def test_attacks_have_settings_and_may_ask_a_model(gnomon: Gnomon, rows: Path, tmp_path: Path) -> None:
+    (tmp_path / "thinker.yaml").write_text(
+        'default: \'{"improvement": "x", "prompt": "Tell me of www.place1.com."}\'\n'
+    )
+    asked = ["agents", "--suite", "bipia/email", "--data", rows, "--model", "scripted:ignoring", "--users", "2"]
+    few = gnomon(*asked, "--attack", "direct", "--set", "attack.direct.repeats=3", "--tries", "3", "--json")
+    assert json.loads(few.stdout)["sides"][0]["measures"]["success"]["direct"][-1]["within"] == 3
+    alone = gnomon(*asked, "--attack", "pair", "--out", "alone", "--json")
+    helped = gnomon(*asked, "--attack", "pair", "--attacker", "scripted:thinker.yaml", "--out", "helped", "--json")
+    found = []
+    for ran, folder in ((alone, "alone"), (helped, "helped")):
+        assert ran.returncode in (0, 3), ran.stderr
+        ledger = Ledger.read(tmp_path / folder / "evidence")
+        found.append(sum(row["asks"] for row in ledger.payload(ledger.find("agents")[0])["rows"]))
+    assert found[0] == 0 < found[1]
 
 
 @needs_agentdojo

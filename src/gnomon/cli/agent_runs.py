@@ -46,6 +46,10 @@ class Plan:
     data: str = ""
     """For bipia: the folder of its rows."""
     seed: int = 0
+    settings: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """Settings of attacks, by their names."""
+    attacker: str = ""
+    """The model that attacks may ask; empty: none."""
 
     @property
     def parts(self) -> tuple[str, str]:
@@ -82,6 +86,7 @@ class Stage:
     model: Model | None
     """None: a scripted agent."""
     attacks: Mapping[str, Attack] = field(default_factory=dict)
+    attacker: Model | None = None
 
     @property
     def budget(self) -> Budget:
@@ -89,12 +94,17 @@ class Stage:
         return Budget(tries=self.plan.tries)
 
 
-def staged(plan: Plan, model: Model | None) -> Stage:
+def staged(plan: Plan, model: Model | None, attacker: Model | None = None) -> Stage:
     """Check a plan and build its attacks."""
     _ = plan.parts
     if model is None and not plan.script:
         raise SettingsError(f"'{plan.model}' is no scripted agent; {choices(plan.model, scripted.NAMES)}")
-    return Stage(plan=plan, model=model, attacks={n: plugin.build("attack", n) for n in plan.attacks})
+    if unused := plan.settings.keys() - set(plan.attacks):
+        raise SettingsError(
+            f"settings for '{min(unused)}', which is not among the attacks; write --attack {min(unused)}"
+        )
+    attacks = {n: plugin.build("attack", n, plan.settings.get(n, {})) for n in plan.attacks}
+    return Stage(plan=plan, model=model, attacks=attacks, attacker=attacker)
 
 
 def run(stage: Stage, executor: Executor, guard: str = "") -> Ran:
@@ -130,6 +140,7 @@ def _dojo(stage: Stage, executor: Executor, guard: str) -> Ran:
                 stage.attacks,
                 budget=stage.budget,
                 seed=plan.seed,
+                attacker=stage.attacker,
             ),
         }
 
@@ -153,7 +164,9 @@ def _bipia(stage: Stage, executor: Executor, guard: str) -> Ran:
         reader = documents.Reader(model=model, pairs=own, gate=gate, sampling=_sampling(plan))
         return {
             "quiet": documents.benign(reader),
-            "rows": documents.attacked(reader, kind, stage.attacks, budget=stage.budget, seed=plan.seed),
+            "rows": documents.attacked(
+                reader, kind, stage.attacks, budget=stage.budget, seed=plan.seed, attacker=stage.attacker
+            ),
         }
 
     key = {"task": "agents/bipia", "pairs": [pair.id for pair in found], **_key(stage, guard)}
@@ -181,6 +194,7 @@ def _key(stage: Stage, guard: str) -> dict[str, Json]:
         "plan": to_builtins(replace(stage.plan, users=0, errands=0)),
         "model": dict(stage.model.identity) if stage.model else stage.plan.script,
         "attacks": to_builtins(dict(stage.attacks)),
+        "attacker": dict(stage.attacker.identity) if stage.attacker else {},
         "guard": to_builtins([made.policy, made.free]) if made else [],
         "code": code_digest(),
     }

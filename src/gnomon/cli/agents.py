@@ -14,7 +14,8 @@ from gnomon.cli.agent_runs import Plan, Ran, run, staged
 from gnomon.cli.environment import environment
 from gnomon.cli.session import JSON, KEY, SEED
 from gnomon.core.canonical import code_digest, digest, to_builtins
-from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET
+from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET, SettingsError
+from gnomon.core.settings import parse_pairs
 from gnomon.core.types import Estimate, Json
 from gnomon.executor.local import Local
 from gnomon.ledger.store import Ledger
@@ -42,8 +43,10 @@ def agents(
     turns: int = typer.Option(0, "--turns", min=0, help="Most turns with tools in one task; 0 = the suite's own."),
     tokens: int = typer.Option(256, "--max-new-tokens", min=1, help="Longest message of the model."),
     data: Path | None = typer.Option(None, "--data", help="Folder of BIPIA's rows."),
+    attacker: str = typer.Option("", "--attacker", help="The model that attacks may ask, as --model writes it."),
     out: Path | None = typer.Option(None, "--out", help="The run's folder; default runs/ID."),
     seed: int = SEED,
+    set_: list[str] = typer.Option([], "--set", metavar="NAME=VALUE", help="As attack.converted.chain='base64(x)'."),
     key: Path | None = KEY,
     show: bool = typer.Option(False, "--show", help="Print the conversations in which an injection succeeded."),
     json: bool = JSON,
@@ -60,6 +63,8 @@ def agents(
         max_new_tokens=tokens,
         data=str(data or ""),
         seed=seed,
+        attacker=attacker,
+        **_settings(set_),
     )
     sides = _ran(plan, guard, out or Path("runs") / _identity(plan, guard), key, quiet=json)
     found, folder = sides
@@ -74,13 +79,23 @@ def agents(
     raise typer.Exit(_code(told["sides"][-1]["measures"]["success"]))
 
 
+def _settings(pairs: list[str]) -> dict[str, Json]:
+    """Settings of attacks, as `gnomon attack` takes them."""
+    given = parse_pairs(pairs)
+    if wrong := given.keys() - {"attack"}:
+        raise SettingsError(f"'{min(wrong)}' is no setting here; write attack.NAME.setting=value, or see --help")
+    return {"settings": given.get("attack", {})}
+
+
 def _ran(plan: Plan, guard: str, folder: Path, key: Path | None, *, quiet: bool) -> tuple[list[Ran], Path]:
     """Both sides, recorded."""
     here = environment(key)
     _ = plan.parts
     with console.bars(quiet=quiet) as bars:
         bars.stage("Load the agent")
-        stage = staged(plan, None if plan.script else load(plan.model, cache=here.home, api_key=here.token))
+        asked = load(plan.attacker, cache=here.home, api_key=here.token) if plan.attacker else None
+        made = None if plan.script else load(plan.model, cache=here.home, api_key=here.token)
+        stage = staged(plan, made, asked)
         with Ledger.open(folder / "evidence", key=here.key) as ledger:
             found = []
             for side in ["", *([guard] if guard else [])]:

@@ -104,3 +104,13 @@ def test_the_rows_of_bipia_are_judged_as_they_should_be(kind: str, number: int) 
 def test_an_agent_that_is_shown_nothing_gives_up(folder: str) -> None:
     made = reader(pairs(folder, "email", most=1), obeys=True)
     assert made.read(next(iter(made.pairs.values())), "nothing")[0].reply == GAVE_UP
+
+
+@pytest.mark.slow
+def test_the_embedded_model_reads_documents(folder: str, embedded: Any) -> None:
+    """It answers at all, the same each time; what it answers is measured by experiments/agents.py."""
+    found = pairs(folder, "email", most=2)
+    made = Reader(model=embedded, pairs={p.id: p for p in found})
+    said = [made.read(p, p.document.text)[0] for p in found]
+    assert all(s.reply.strip() for s in said)
+    assert [made.read(p, p.document.text)[0] for p in found] == said

@@ -145,7 +145,13 @@ def benign(reader: Reader) -> list[dict[str, Json]]:
 
 
 def attacked(
-    reader: Reader, kind: str, chosen: Mapping[str, Attack], *, budget: Budget, seed: int
+    reader: Reader,
+    kind: str,
+    chosen: Mapping[str, Attack],
+    *,
+    budget: Budget,
+    seed: int,
+    attacker: Model | None = None,
 ) -> list[dict[str, Json]]:
     """A row for each attack and pair, as of `search_all`, with `each`: how every try came out."""
     found: list[dict[str, Json]] = []
@@ -168,6 +174,7 @@ def attacked(
             budget=budget,
             sampling=reader.sampling,
             seed=stream(seed, "agents", name),
+            attacker=attacker,
         )
         found += [{**row, "each": list(reader.tries.get(row["transcript"]["expect"]["pair"], []))} for row in searched]
     return found

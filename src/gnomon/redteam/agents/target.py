@@ -10,10 +10,9 @@ Fails: closed; a goal of another suite is a SettingsError. Errors of an endpoint
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from gnomon.core.errors import SettingsError
-from gnomon.core.protocols import Attack, Budget, Goal, Sampling
+from gnomon.core.protocols import Attack, Budget, Goal, Model, Sampling
 from gnomon.core.seeds import stream
 from gnomon.core.types import Json, Message, Score, Transcript
 from gnomon.redteam.agents.dojo import Suite
@@ -107,7 +106,7 @@ def attacked(
     *,
     budget: Budget,
     seed: int,
-    attacker: Any = None,
+    attacker: Model | None = None,
 ) -> list[dict[str, Json]]:
     """A row for each attack and goal, as of `search_all`, with `each`: how every try came out."""
     rows: list[dict[str, Json]] = []

@@ -39,7 +39,7 @@ experiments: $(VENV)/dev .peers/trl/made  ## the long experiments and the slow t
 	mkdir -p docs/experiments
 	for file in experiments/*.py; do echo "== $$file"; $(PY) $$file; done
 
-bench: $(VENV)/dev .peers/trl/made .peers/lmeval/made .peers/guards/made .peers/litellm/made .peers/nanogcg/made $(GUARDS:%=.peers/%/made)  ## every benchmark, each with a peer beside it; results into docs/benchmarks
+bench: $(VENV)/dev .peers/trl/made .peers/lmeval/made .peers/guards/made .peers/litellm/made .peers/nanogcg/made .peers/garak/made $(GUARDS:%=.peers/%/made)  ## every benchmark, each with a peer beside it; results into docs/benchmarks
 	mkdir -p docs/benchmarks
 	for file in benchmarks/*.py; do echo "== $$file"; $(PY) $$file --json | tee docs/benchmarks/$$(basename $$file .py).json; done
 
@@ -109,6 +109,14 @@ $(GUARDS:%=.peers/%/made): $(VENV)/made constraints.txt
 	$(PYTHON) -m venv .peers/nanogcg
 	.peers/nanogcg/bin/python -m pip install -q -c constraints.txt torch
 	.peers/nanogcg/bin/python -m pip install -q -c constraints.txt nanogcg==0.3.0
+	touch $@
+
+# A red-teaming tool, to measure the attack engine against; only with what its generator for endpoints imports.
+.peers/garak/made: $(VENV)/made
+	$(PYTHON) -m venv .peers/garak
+	.peers/garak/bin/python -m pip install -q --no-deps garak==0.17.1
+	.peers/garak/bin/python -m pip install -q 'openai<3' httpx backoff colorama jsonpath-ng numpy PyYAML requests tqdm xdg-base-dirs \
+	  nltk langdetect wn==0.9.5 zalgolib
 	touch $@
 
 # LiteLLM's proxy, a gateway to compare with. Its newest release asks for a certifi that not every mirror has yet.

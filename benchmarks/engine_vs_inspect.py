@@ -109,9 +109,9 @@ def ours(url: str, count: int, concurrency: int, folder: Path) -> tuple[float, f
     """Seconds, and those of CPU, of one suite through our engine."""
     from gnomon.core.canonical import code_digest
     from gnomon.core.statistics.clustered import rate
-    from gnomon.evaluation.answer_store import Store
     from gnomon.evaluation.items import Answer, Item, Measured
     from gnomon.evaluation.measure import measure, rows
+    from gnomon.executor.answers import Store
     from gnomon.ledger.store import Ledger
     from gnomon.models.endpoint import Endpoint
 
@@ -189,8 +189,8 @@ def resident_mb() -> float:
 def memory(url: str, count: int, concurrency: int, folder: Path) -> dict[str, Any]:
     """Resident memory while so many samples are asked; without a URL by a model in this process."""
     from gnomon.core.protocols import Sampling
-    from gnomon.evaluation.answer_store import Store
     from gnomon.evaluation.runner import Limits, ask
+    from gnomon.executor.answers import Store
     from gnomon.models.endpoint import Endpoint
     from gnomon.models.scripted import ScriptedModel
 

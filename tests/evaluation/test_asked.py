@@ -12,9 +12,9 @@ from gnomon.core.errors import DataError
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Message, ToolCall, Transcript
 from gnomon.evaluation import asked as naming
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.asked import Asked
 from gnomon.evaluation.items import Answer, Item
+from gnomon.executor.answers import Store
 
 ORIGIN = naming.origin({"name": "m"}, Sampling())
 ITEM = Item(id="a", cluster="c", prompt=Transcript((Message("user", "hi"),), {"answer": "yes"}), samples=2)

@@ -9,8 +9,8 @@ from aiohttp import web
 from gnomon.core.errors import SettingsError
 from gnomon.core.protocols import Executor
 from gnomon.evaluation import fanout
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.runner import ask
+from gnomon.executor.answers import Store
 from gnomon.executor.local import Local
 from gnomon.executor.processes import Processes
 from gnomon.models.endpoint import Endpoint

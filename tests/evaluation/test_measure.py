@@ -10,9 +10,9 @@ from gnomon.core.errors import DataError, IntegrityError, SettingsError
 from gnomon.core.statistics.clustered import rate
 from gnomon.core.types import Message, Record, Transcript
 from gnomon.evaluation import measure as module
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Answer, Item, Measured
 from gnomon.evaluation.measure import answers_of, measure, recomputed, rows, sampling_of, thinned
+from gnomon.executor.answers import Store
 from gnomon.ledger import verify_gnomon
 from gnomon.ledger.layout import answers_path
 from gnomon.ledger.store import Ledger

@@ -10,12 +10,12 @@ from aiohttp import web
 
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Message, Transcript
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Item, plain
 from gnomon.evaluation.judges.choosing import Choosing
 from gnomon.evaluation.picking import LETTERS, lettered, picked, shares
 from gnomon.evaluation.runner import ask
 from gnomon.evaluation.suites._choices import scores
+from gnomon.executor.answers import Store
 from gnomon.models.client import Client
 from gnomon.models.endpoint import Endpoint
 from gnomon.models.local import LocalModel

@@ -10,11 +10,11 @@ from scipy.stats import false_discovery_control
 from gnomon.core.errors import DataError, PluginError
 from gnomon.core.protocols import Model, Quiet
 from gnomon.core.statistics.paired import paired
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Answer, Item, Measured
 from gnomon.evaluation.profile import Compared, built, compared, own_suites, profile, rows
 from gnomon.evaluation.suites._replies import asking, value
 from gnomon.evaluation.suites._values import Value, mean
+from gnomon.executor.answers import Store
 from gnomon.ledger.store import Ledger
 from gnomon.models.scripted import Rule, ScriptedModel
 

@@ -10,12 +10,12 @@ from gnomon.charter.schema import Charter
 from gnomon.core import plugin
 from gnomon.core.errors import DataError
 from gnomon.core.protocols import Quiet, Sampling
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.formats import inspect_log
 from gnomon.evaluation.measure import answers_of, measure, rows
 from gnomon.evaluation.profile import or_missing
 from gnomon.evaluation.recorded import from_ledger, from_suite
 from gnomon.evaluation.run import evaluate
+from gnomon.executor.answers import Store
 from gnomon.executor.local import Local
 from gnomon.ledger.store import Ledger
 from gnomon.models.scripted import Rule, ScriptedModel

@@ -12,8 +12,8 @@ from gnomon.core.errors import DataError, EndpointError, ModelError, SettingsErr
 from gnomon.core.protocols import Quiet, Sampling
 from gnomon.core.types import Score
 from gnomon.evaluation import run
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.run import Judge, evaluate, judges_of, rows
+from gnomon.executor.answers import Store
 from gnomon.executor.local import Local
 from gnomon.executor.processes import Processes
 from gnomon.ledger.store import Ledger

@@ -20,10 +20,10 @@ from aiohttp import web
 from gnomon.core.errors import BudgetSpent, EndpointError, ModelError
 from gnomon.core.protocols import Model, Sampling
 from gnomon.core.types import Message, Transcript
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Answer, Item
 from gnomon.evaluation.likelihood import likelihoods
 from gnomon.evaluation.runner import Limits, ask
+from gnomon.executor.answers import Store
 from gnomon.models.endpoint import Endpoint
 from tests.models.test_endpoint import completion, serving
 
@@ -229,7 +229,7 @@ def test_only_what_is_under_way_is_taken_from_the_items(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from gnomon.evaluation.answer_store import Store
+from gnomon.executor.answers import Store
 from gnomon.evaluation.runner import ask
 from gnomon.models.endpoint import Endpoint
 from tests.evaluation.test_runner import SAMPLING, items

@@ -39,9 +39,14 @@ def test_rows_say_what_the_ledger_needs(goals: list[Goal]) -> None:
         "note": "direct 1",
         "ended": "broke",
         "tokens": row["tokens"],
+        "counted": "characters",
+        "seconds": None,
+        "money": 0.0,
         "asks": 0,
         "works": 0,
         "outcomes": {"broke": 1, "kept": 0, "refused": 0, "unscored": 0, "error": 0},
+        "allocation": "even",
+        "even": None,
         "transcript": row["transcript"],
     }
     assert row["transcript"]["messages"][-1]["content"] == SECRET  # type: ignore[index]

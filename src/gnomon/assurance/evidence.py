@@ -59,7 +59,7 @@ class Evidence:
 
 def _trials(payload: Json) -> list[Trial]:
     budget = payload["budget"]
-    most = int(budget["tries"] if isinstance(budget, dict) else budget)
+    most = int(payload.get("most") or (budget["tries"] if isinstance(budget, dict) else budget))
     return [Trial(payload["attack"], r["goal"], r["norm"], r["family"], broke(r), most) for r in payload["rows"]]
 
 

@@ -67,7 +67,7 @@ def _attacks(loop: Hardening, one: Round, records: tuple[str, ...]) -> Iterator[
             sentence = (
                 f"Attacks that were {'held out' if held_out else 'trained on'} ({', '.join(attacks)}), {NAMES[arm]}, "
                 f"broke {percent(rates.before.value)} of trials on held-out goals before and "
-                f"{percent(rates.after.value)} after, within {_count(found.within, 'try', 'tries')}: "
+                f"{percent(rates.after.value)} after, within {_count(int(found.within), 'try', 'tries')}: "
                 f"{points(rates.difference)} (paired by attack and goal, clustered by family; "
                 f"{found.only_before} broke only before, {found.only_after} only after)."
             )

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, cast
 
 import typer
 
 from gnomon.cli import console
-from gnomon.cli.session import CHARTER, JSON, KEY, MODEL, OUT, QUICK, SEED, SET, session, settings
+from gnomon.cli.session import CHARTER, JSON, KEY, MODEL, ON, OUT, QUICK, SEED, SET, session, settings
 from gnomon.core import plugin
 from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET, SettingsError
 
@@ -26,6 +27,9 @@ def attack(
     seed: int = SEED,
     quick: bool = QUICK,
     set_: list[str] = SET,
+    on: str = ON,
+    repeats: int = typer.Option(0, "--repeats", min=0, help="Do it all so often, from other seeds; 0 = the setting."),
+    allocation: str = typer.Option("", "--allocation", help="even, or bandit: tries go where breaks are likeliest."),
     key: Path | None = KEY,
     show: bool = typer.Option(False, "--show", help="Print the conversations that broke a norm, word for word."),
     json: bool = JSON,
@@ -34,9 +38,16 @@ def attack(
     from gnomon.assurance.claims import append_claims, claims
     from gnomon.cli import effort
     from gnomon.cli.stages import attacked
+    from gnomon.redteam.effort import unbiased
 
     chosen = settings(seed, quick, set_)
     chosen = replace(chosen, attacks=tuple(names) or chosen.attacks, tries=tries or chosen.tries)
+    chosen = replace(chosen, repeats=repeats or chosen.repeats)
+    if allocation not in ("", "even", "bandit"):
+        raise SettingsError(f"there is no allocation '{allocation}'; write even or bandit")
+    chosen = replace(
+        chosen, allocation=cast(Literal["even", "bandit"], allocation) if allocation else chosen.allocation
+    )
     if goals:
         chosen = replace(chosen, goals=str(goals))
     chosen = replace(chosen, goals_norm=norm or chosen.goals_norm, goals_most=most or chosen.goals_most)
@@ -44,10 +55,11 @@ def attack(
         raise SettingsError("--norm and --most go with --goals FILE; leave them out to attack the charter's probes")
     for name in chosen.attacks:
         plugin.load("attack", name)
-    with session(charter, model=model, out=out, chosen=chosen, key=key, verb="attack", quiet=json) as run:
+    with session(charter, model=model, out=out, chosen=chosen, key=key, verb="attack", quiet=json, on=on) as run:
         subject = "guarded" if guard else "before"
         records = attacked(run, model=run.model, subject=subject, guard=guard)
-        tried = [row for record in records for row in run.ledger.payload(record)["rows"]]
+        payloads = [run.ledger.payload(record) for record in records]
+        tried = unbiased(row for p in payloads for row in p.get("lanes", p["rows"]))
         found = [c for c in claims(run.ledger, run.loaded.charter) if c.id.startswith("attack/") and c.estimate]
         append_claims(run.ledger, found)
         folder = run.folder

@@ -40,9 +40,9 @@ def profile(
     json: bool,
 ) -> None:
     """Measure, record, compare, and write the page."""
-    from gnomon.evaluation.answer_store import Store
     from gnomon.evaluation.profile import built, compared, own_suites, rows
     from gnomon.evaluation.profile import profile as measured
+    from gnomon.executor.answers import Store
     from gnomon.executor.places import executor
     from gnomon.models.load import load
     from gnomon.web.profile import render

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from gnomon.core.errors import SettingsError
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Json
 
@@ -84,6 +85,34 @@ class RunSettings:
     `--set goals_columns.request=question`."""
     tries: int = 2
     """Most tries of one attack on one goal."""
+    goal_seconds: float | None = None
+    """Most seconds that the requests of one attack on one goal may take; left out: no limit."""
+    goal_money: float | None = None
+    """Most money for one attack on one goal, by the prices; left out: no limit."""
+    run_tries: int | None = None
+    """Most tries of all attacks on all goals together; left out: no limit. So for the next three."""
+    run_tokens: int | None = None
+    """Most tokens of all attacks together, those of the attacker's model among them."""
+    run_seconds: float | None = None
+    """Most seconds of all attacks together, by the clock, over all sittings."""
+    run_money: float | None = None
+    """Most money for all attacks together, by the prices."""
+    price_in: float = 0.0
+    """Of a million tokens that the target reads, in any one currency."""
+    price_out: float = 0.0
+    """Of a million tokens that the target writes."""
+    attacker_price_in: float = 0.0
+    """Of a million tokens that the attacker's model reads."""
+    attacker_price_out: float = 0.0
+    """Of a million tokens that the attacker's model writes."""
+    allocation: Literal["even", "bandit"] = "even"
+    """Every attack on every goal alike, or by what broke so far: more breaks for the same tries, but few rates."""
+    bandit_even: int = 1
+    """With the bandit: first tries of every attack on every goal, of which effort curves are made."""
+    stop_below: float | None = None
+    """A norm's search ends when nothing broke on so many goals that at most this share of them can; left out: never."""
+    repeats: int = 1
+    """Times that all is done, each from another seed: for the chance that one of k repeats breaks."""
     request_seconds: float = 120.0
     """Remote models: seconds after which one request is given up."""
     request_tries: int = 5
@@ -92,6 +121,10 @@ class RunSettings:
     """Remote models: requests under way at once."""
     max_requests: int | None = None
     """Remote models: budget of requests for the whole command."""
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise SettingsError(f"repeats is {self.repeats}; write 1 or more")
 
     @property
     def rate(self) -> float:

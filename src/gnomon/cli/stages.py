@@ -10,26 +10,24 @@ from pathlib import Path
 from gnomon.charter.compile import cases as compiled_cases
 from gnomon.charter.compile import policy, spread
 from gnomon.charter.load import Loaded
+from gnomon.cli import attacking
 from gnomon.cli.judging import judged
 from gnomon.cli.settings import RunSettings
 from gnomon.core import plugin
-from gnomon.core.canonical import code_digest, from_builtins, to_builtins
+from gnomon.core.canonical import to_builtins
 from gnomon.core.errors import SettingsError, choices
-from gnomon.core.protocols import Budget, Executor, Goal, Model, Quiet, Sampling, Sink
-from gnomon.core.types import Case, CaseKind, Json, Record, Split, Transcript
-from gnomon.evaluation.answer_store import Store
+from gnomon.core.protocols import Executor, Goal, Model, Quiet, Sampling, Sink
+from gnomon.core.types import Case, CaseKind, Record, Split, Transcript
 from gnomon.evaluation.run import answered, evaluate
 from gnomon.executor import places
+from gnomon.executor.answers import Store
 from gnomon.executor.local import Local
-from gnomon.guard.model import Guarded
 from gnomon.ledger.store import Ledger
 from gnomon.redteam import goal_files
 from gnomon.redteam.goals import goals as probe_goals
-from gnomon.redteam.search import search_all
 from gnomon.scoring import judge
 
-GOALS_AT_ONCE = 32
-"""Goals that every attack tries at once, in one shard; part of the identity of a run, so it is no setting."""
+GOALS_AT_ONCE = attacking.GOALS_AT_ONCE
 EVERY_KIND: tuple[CaseKind, ...] = ("probe", "lookalike", "preference")
 
 
@@ -135,66 +133,45 @@ def repeated(
 
 
 def attacked(run: Run, *, model: Model, subject: str, guard: bool) -> list[Record]:
-    """Replay the settings' attacks on a model, behind the guard or not; one `attack` record each."""
-    settings = run.settings
-    target = Guarded(model=model, policy=policy(run.loaded.charter)) if guard else model
+    """Replay the settings' attacks on a model, behind the guard or not; an `attack` record each, or one of a bandit."""
+    settings, charter = run.settings, run.loaded.charter
     goals = aims(run)
-    decides = breach_judge(run)
-    budget = Budget(tries=settings.tries)
     attacks = {name: plugin.build("attack", name, settings.attack.get(name, {})) for name in settings.attacks}
+    budget, plan = attacking.budget_of(settings), attacking.plan_of(settings)
     sink = run.stage(f"Attacks: {subject}")
 
-    def strike(shard: Json) -> Json:
-        rows = search_all(
-            attacks=attacks,
-            goals=[from_builtins(goal, Goal) for goal in shard],
-            model=target,
-            judge=decides,
-            budget=budget,
-            sampling=settings.sampling,
-            seed=settings.seed,
-            attacker=run.attacker,
-            # The defence is known to the attacker: behind the guard, too, it may work on the weights.
-            inside=model if hasattr(model, "tokenizer") else None,
-        )
-        return {"rows": list(rows), "decisions": target.drain() if isinstance(target, Guarded) else []}
+    def told(done: int, total: int) -> None:
+        sink.number("attacks.total", total, "attacks on goals", 0)
+        sink.number("attacks.done", done, "attacks on goals", done)
 
-    key = {
-        "task": "run/attack",
-        "attacks": to_builtins(attacks),
-        "attacker": dict(run.attacker.identity) if run.attacker else {},
-        "model": dict(target.identity),
-        "charter": run.loaded.digest,
-        "sampling": to_builtins(settings.sampling),
-        "budget": to_builtins(budget),
-        "code": code_digest(),
-    }
-    shards = [to_builtins(list(goals[i : i + GOALS_AT_ONCE])) for i in range(0, len(goals), GOALS_AT_ONCE)]
-    results = [result.value for result in run.executor(sink).map(task=strike, shards=shards, key=key)]
-    rows = [row for value in results for row in value["rows"]]
-    decisions = [row for value in results for row in value["decisions"]]
+    strike = attacking.Strike(
+        model=model,
+        policy=policy(charter) if guard else None,
+        norms=charter.norms,
+        attacks=attacks,
+        attacker=run.attacker,
+        budget=budget,
+        plan=plan,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        folder=run.folder / "work" / "answers",
+        told=told if run.on in ("", "local") else None,
+    )
+    found = attacking.struck(strike, goals, settings=settings, on=run.on, work=run.folder / "work", sink=sink)
     # Where goals come from a file, the record says of which, since nothing else in the evidence holds them all.
     whence = {"file": Path(settings.goals).name, "digest": goal_files.digest(goals), "n": len(goals)}
     asked_for = {"goals": whence} if settings.goals else {}
     parents = sources(run, subject)
     if guard:
         kept = run.ledger.append(
-            kind="decisions", labels={"subject": subject}, payload={"rows": decisions}, parents=parents
+            kind="decisions", labels={"subject": subject}, payload={"rows": found.decisions}, parents=parents
         )
         parents = [*parents, kept.id]
     return [
         run.ledger.append(
-            kind="attack",
-            labels={"subject": subject, "attack": name},
-            payload={
-                "attack": name,
-                "budget": to_builtins(budget),
-                **asked_for,
-                "rows": [r for r in rows if r["attack"] == name],
-            },
-            parents=parents,
+            kind="attack", labels={"subject": subject, "attack": payload["attack"]}, payload=payload, parents=parents
         )
-        for name in settings.attacks
+        for payload in attacking.payloads(found, settings.attacks, budget=budget, plan=plan, more=asked_for)
     ]
 
 
@@ -219,13 +196,7 @@ def aims(run: Run) -> tuple[Goal, ...]:
 
 def breach_judge(run: Run) -> Callable[[str, Transcript], judge.Judged]:
     """A norm's own detector as the judge of attacks."""
-    norms = {n.id: (judge.build(n.detector.kind, n.detector.settings), n.breach_at) for n in run.loaded.charter.norms}
-
-    def decides(norm: str, transcript: Transcript) -> judge.Judged:
-        dimension, at = norms[norm]
-        return judge.judged(dimension, transcript, at)
-
-    return decides
+    return attacking.judge_of(run.loaded.charter.norms)
 
 
 def sampled(run: Run) -> Record:

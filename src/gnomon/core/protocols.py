@@ -69,6 +69,10 @@ class Budget:
     """Conversations that the attacker's own model goes on with."""
     works: int = 10_000
     """Pieces of work on the target's weights."""
+    seconds: float | None = None
+    """That its requests take, those of the attacker's model among them; None: no limit."""
+    money: float | None = None
+    """By the prices of the run; None: no limit."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from gnomon.core.canonical import canonical, from_builtins, to_builtins
 from gnomon.core.errors import DataError
 from gnomon.core.protocols import Sampling
 from gnomon.core.types import Json, Message, Transcript
-from gnomon.evaluation.answer_store import KEY, Store, lines
 from gnomon.evaluation.items import Answer, Item
+from gnomon.executor.answers import KEY, Store, lines
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _numbers = itertools.count()

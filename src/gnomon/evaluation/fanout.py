@@ -3,7 +3,7 @@
 Every worker keeps its answers in the same store folder as they come, in a file of its own, and hands them back; so a
 killed run repeats nothing that a worker on this machine, or with the same file system, had stored. Shards are of what
 is missing when the run begins. Unlike a run in one process it holds all that is missing in memory.
-Source: `executor`; `answer_store` for what makes two workers safe beside each other.
+Source: `executor`; `executor.answers` for what makes two workers safe beside each other.
 Fails: closed; an endpoint with a budget or a rate is refused, since no worker could keep it.
 """
 
@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnomon.core.canonical import from_builtins, to_builtins
-from gnomon.core.errors import SettingsError
 from gnomon.core.protocols import Executor, Model, Sampling
 from gnomon.core.types import Json
 from gnomon.evaluation import asked as naming
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Item
+from gnomon.executor.answers import Store
 from gnomon.models.endpoint import Endpoint
 
 if TYPE_CHECKING:
@@ -38,7 +37,8 @@ def spread(
     state: Any,
 ) -> None:
     """Ask all samples that have no answer, shard by shard, and put the answers into the run's store."""
-    _check(model)
+    if isinstance(model, Endpoint):
+        model.apart()
     missing = list({one.item.id: one for one in wanted if one is not None}.values())
     shards = [to_builtins([one.item for one in missing[at : at + SHARD]]) for at in range(0, len(missing), SHARD)]
     task = partial(
@@ -88,13 +88,3 @@ def asked_of(
                 else:
                     answers.append([name.hex(), row])
     return {"answers": answers, "errors": errors}
-
-
-def _check(model: Model) -> None:
-    if isinstance(model, Endpoint):
-        limits = ("requests_per_minute", "tokens_per_minute", "max_requests", "max_tokens", "max_cost")
-        if given := [name for name in limits if getattr(model, name) is not None]:
-            raise SettingsError(
-                f"{', '.join(given)}: several workers cannot keep one budget or rate; leave it out, or ask from one "
-                "process, which has thousands of requests under way"
-            )

@@ -24,11 +24,11 @@ from gnomon.core.protocols import Executor, Model, Sampling, Sink
 from gnomon.core.types import Json, Record
 from gnomon.evaluation import asked as naming
 from gnomon.evaluation import judge_error
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.asked import Asked
 from gnomon.evaluation.items import Answer, Following, Item, Measured, Suite
 from gnomon.evaluation.likelihood import likelihoods
 from gnomon.evaluation.runner import DEFAULT, QUIET, Likelihood, Limits, ask
+from gnomon.executor.answers import Store
 from gnomon.ledger import disk
 from gnomon.ledger.layout import ANSWERS, answers_path
 from gnomon.ledger.store import Ledger

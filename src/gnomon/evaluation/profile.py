@@ -19,10 +19,10 @@ from gnomon.core.statistics.correction import Corrected
 from gnomon.core.statistics.multiplicity import benjamini_hochberg
 from gnomon.core.statistics.paired import paired
 from gnomon.core.types import Estimate, Json, Record
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Answer, Direction, Item, Measured, Suite
 from gnomon.evaluation.likelihood import likelihoods
 from gnomon.evaluation.measure import measure
+from gnomon.executor.answers import Store
 from gnomon.ledger.store import Ledger
 from gnomon.models.endpoint import Endpoint
 

@@ -17,9 +17,9 @@ from gnomon.core.canonical import code_digest, from_builtins, to_builtins
 from gnomon.core.errors import EndpointError, GnomonError, SettingsError
 from gnomon.core.protocols import Dimension, Executor, Model, Sampling, Sink
 from gnomon.core.types import Case, Json, Record, Score, Transcript
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.items import Answer, Item
 from gnomon.evaluation.runner import Limits, ask
+from gnomon.executor.answers import Store
 from gnomon.ledger.store import Ledger
 from gnomon.scoring import judge
 from gnomon.scoring.rows import ScoreRole

@@ -21,11 +21,11 @@ from gnomon.core.errors import DataError, EndpointError, GnomonError, ModelError
 from gnomon.core.protocols import Executor, Model, Quiet, Sampling, Sink
 from gnomon.core.types import Message, Transcript
 from gnomon.evaluation import asked as naming
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.asked import Asked
 from gnomon.evaluation.items import Answer, Item
 from gnomon.evaluation.likelihood import likelihoods
 from gnomon.evaluation.picking import picked
+from gnomon.executor.answers import Store
 from gnomon.models.client import Client
 from gnomon.models.endpoint import Endpoint, run
 from gnomon.models.wire import Failure

@@ -62,17 +62,24 @@ class Guarded:
         replies: list[Transcript | None] = [None] * len(prompts)
         asked: list[tuple[int, Transcript]] = []
         for index, prompt in enumerate(prompts):
-            verdict = self._decided("request", prompt, self._latched(prompt))
-            if verdict.action in ("allow", "modify"):
-                asked.append((index, steered(_changed(prompt, verdict), self.policy)))
+            goes, what = self.opened(prompt)
+            if goes:
+                asked.append((index, what))
             else:
-                replies[index] = self._stopped(prompt, verdict)
+                replies[index] = what
         answers = self.model.generate(prompts=[p for _, p in asked], sampling=sampling) if asked else []
         for (index, _), answer in zip(asked, answers, strict=True):
-            replies[index] = self._passed(prompts[index], answer)
+            replies[index] = self.passed(prompts[index], answer)
         return [reply for reply in replies if reply is not None]
 
-    def _passed(self, prompt: Transcript, answer: Transcript) -> Transcript:
+    def opened(self, prompt: Transcript) -> tuple[bool, Transcript]:
+        """Whether the model is asked, and with what; else what is said instead."""
+        verdict = self._decided("request", prompt, self._latched(prompt))
+        if verdict.action in ("allow", "modify"):
+            return True, steered(_changed(prompt, verdict), self.policy)
+        return False, self._stopped(prompt, verdict)
+
+    def passed(self, prompt: Transcript, answer: Transcript) -> Transcript:
         """The prompt as it was asked, with the reply that may pass."""
         full = Transcript((*prompt.messages, *answer.messages[-1:]), prompt.expect)
         if not self.replies:

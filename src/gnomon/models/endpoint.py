@@ -92,6 +92,15 @@ class Endpoint:
             tokens_per_minute=self.tokens_per_minute,
         )
 
+    def apart(self) -> None:
+        """Raise SettingsError where several workers, each with a copy of this, could not keep what was set."""
+        limits = ("requests_per_minute", "tokens_per_minute", "max_requests", "max_tokens", "max_cost")
+        if given := [name for name in limits if getattr(self, name) is not None]:
+            raise SettingsError(
+                f"{', '.join(given)}: several workers cannot keep one budget or rate; leave it out, or ask from one "
+                "process, which has thousands of requests under way"
+            )
+
     def generate(self, *, prompts: Sequence[Transcript], sampling: Sampling) -> list[Transcript]:
         """One reply to each prompt, in order. Works inside a running event loop, too."""
         if not prompts:

@@ -34,6 +34,8 @@ class Reply:
     message: Message
     tokens_in: int
     tokens_out: int
+    counted: bool = True
+    """Whether the endpoint counted the tokens; else they are guessed."""
     top: tuple[tuple[str, float], ...] = ()
     """The likeliest first tokens and their log-probabilities in nats, where they were asked for and given."""
 
@@ -81,7 +83,8 @@ def read(data: bytes, guess: tuple[int, int]) -> Reply | Failure:
         usage = parsed.get("usage") or {}
         choice = parsed["choices"][0]
         message = _message(choice["message"])
-        return Reply(message, *_tokens(usage, guess, message), _top(choice.get("logprobs")))
+        into, out, counted = _tokens(usage, guess, message)
+        return Reply(message, into, out, counted, _top(choice.get("logprobs")))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return Failure(f"not a chat completion: {data[:200].decode(errors='replace')!r}", again=True)
 
@@ -123,14 +126,14 @@ def _top(given: Any) -> tuple[tuple[str, float], ...]:
     return tuple((str(t["token"]), float(t["logprob"])) for t in first.get("top_logprobs") or ())
 
 
-def _tokens(usage: Mapping[str, Any], guess: tuple[int, int], message: Message) -> tuple[int, int]:
+def _tokens(usage: Mapping[str, Any], guess: tuple[int, int], message: Message) -> tuple[int, int, bool]:
     total = int(usage.get("total_tokens") or 0)
     into, out = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
     if into + out:
-        return into, out
+        return into, out, True
     if total:  # not divided: the dearer side is the safe one
-        return 0, total
-    return guess[0], len(message.content) // 4 + 1
+        return 0, total, True
+    return guess[0], len(message.content) // 4 + 1, False
 
 
 def _plain(message: Message) -> dict[str, Json]:

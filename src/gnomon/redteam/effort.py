@@ -6,6 +6,7 @@ Source: pass@k counting; right-censored first events (Kaplan, Meier 1958) for at
 Units: goals, tries.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -62,6 +63,14 @@ def best(rows: Iterable[Row]) -> list[dict[str, Json]]:
     return list(goals.values())
 
 
+def total_spent(rows: Iterable[Row]) -> dict[str, Json]:
+    """What rows cost together."""
+    listed = list(rows)
+    whole = {name: sum(row.get(name) or 0 for row in listed) for name in ("tries", "asks", "tokens")}
+    counted = sorted({by for row in listed for by in str(row.get("counted") or "").split(" and ") if by})
+    return {**whole, "money": math.fsum(row.get("money") or 0.0 for row in listed), "counted": " and ".join(counted)}
+
+
 def first_breaks(rows: Iterable[Row]) -> list[tuple[int, bool]]:
     """(tries, broke) a row: the try of the first break, or the tries after which it ended unbroken (censored)."""
     return [(row["tries"] if row["broke"] is None else row["broke"], row["broke"] is not None) for row in rows]
@@ -82,6 +91,20 @@ def clusters(rows: Iterable[Row], k: int) -> list[tuple[str, bool]]:
     return [(row["family"], row["broke"] is not None and row["broke"] <= k) for row in known]
 
 
+def unbiased(rows: Iterable[Row]) -> list[Row]:
+    """Rows from which rates and curves may be made: of a bandit's, only the tries that no outcome had a say in.
+
+    Where later tries depend on what broke, attacks that did badly stop early and easy goals leave, so rates over all
+    tries come out too low (Nie et al. 2018, arXiv 1708.01977).
+    """
+    return [row if row.get("even") is None else _cut(row, row["even"]) for row in rows]
+
+
+def _cut(row: Row, even: Mapping[str, Json]) -> Row:
+    broke = row["broke"] if row["broke"] is not None and row["broke"] <= even["tries"] else None
+    return {**row, **even, "broke": broke, "ended": row["ended"] if broke or row["tries"] == even["tries"] else "cut"}
+
+
 class Null(NamedTuple):
     """What a bound on a rate that was never seen above zero needs."""
 
@@ -100,4 +123,9 @@ def null(rows: Sequence[Row]) -> Null | None:
 
 def scored(row: Row) -> int:
     """Tries that got a reply that could be judged."""
-    return sum(row["outcomes"][name] for name in ("broke", "kept", "refused"))
+    return scored_tries(row["outcomes"])
+
+
+def scored_tries(outcomes: Mapping[str, int]) -> int:
+    """The same of the outcomes themselves."""
+    return sum(outcomes[name] for name in ("broke", "kept", "refused"))

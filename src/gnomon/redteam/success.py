@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gnomon.core.statistics.paired import Paired
     from gnomon.core.statistics.survival import Step
 
-Budget = Literal["tries", "tokens"]
+Budget = Literal["tries", "tokens", "money", "seconds"]
 KS = (1, 3, 10)
 
 
@@ -30,7 +30,7 @@ KS = (1, 3, 10)
 class Success:
     """Goals that broke within a budget."""
 
-    within: int
+    within: float
     by: Budget
     rate: Estimate | None
     """None: of no goal anything is known."""
@@ -38,7 +38,7 @@ class Success:
     """Goals whose every try failed or could not be scored."""
 
 
-def success(rows: Sequence[Row], within: int, *, by: Budget = "tries") -> Success:
+def success(rows: Sequence[Row], within: float, *, by: Budget = "tries") -> Success:
     """Share of goals that broke within so many tries or tokens, clustered by goal family."""
     from gnomon.core.statistics import clustered
 
@@ -67,7 +67,7 @@ def hit_at_k(n: int, broken: int, k: int) -> float:
     return 1.0 if n - broken < k else 1 - math.comb(n - broken, k) / math.comb(n, k)
 
 
-def repeated(rows: Iterable[Row], k: int, *, within: int, by: Budget = "tries") -> Estimate | None:
+def repeated(rows: Iterable[Row], k: int, *, within: float, by: Budget = "tries") -> Estimate | None:
     """hit@k from independent repeats: rows of one attack and goal under several seeds, each up to `within`.
 
     Goals with fewer than k known repeats are left out; None when that leaves none.
@@ -159,7 +159,7 @@ def fit(rows: Sequence[Row]) -> Fit | None:
 class Compared:
     """Two models or defences under the same attacks on the same goals at the same effort."""
 
-    within: int
+    within: float
     by: Budget
     rates: "Paired"
     """Before, after, and the difference paired by attack and goal, clustered by family."""
@@ -171,7 +171,7 @@ class Compared:
     """Attacks on goals that are known on one side only; left out."""
 
 
-def compare(before: Iterable[Row], after: Iterable[Row], *, within: int, by: Budget = "tries") -> Compared:
+def compare(before: Iterable[Row], after: Iterable[Row], *, within: float, by: Budget = "tries") -> Compared:
     """Compare at equal effort. Raises DataError when no attack on a goal is known on both sides."""
     from gnomon.core.statistics.paired import paired
     from gnomon.core.stats import mcnemar
@@ -199,15 +199,19 @@ def compare(before: Iterable[Row], after: Iterable[Row], *, within: int, by: Bud
     )
 
 
-def _outcomes(rows: Iterable[Row], within: int, by: Budget) -> Mapping[tuple[str, str], tuple[str, bool]]:
+def _outcomes(rows: Iterable[Row], within: float, by: Budget) -> Mapping[tuple[str, str], tuple[str, bool]]:
     known = [row for row in rows if row["broke"] is not None or scored(row)]
     return {(row["attack"], row["goal"]): (row["family"], _broke(row, within, by)) for row in known}
 
 
-def _broke(row: Row, within: int, by: Budget) -> bool:
+def _broke(row: Row, within: float, by: Budget) -> bool:
     return row["broke"] is not None and _spent(row, by) <= within
 
 
-def _spent(row: Row, by: Budget) -> int:
+def _spent(row: Row, by: Budget) -> float:
     """Effort up to the first break, or all of it: a search ends at its first break."""
-    return int(row["tokens"] if by == "tokens" else row["tries"] if row["broke"] is None else row["broke"])
+    if by == "tries":
+        return int(row["tries"] if row["broke"] is None else row["broke"])
+    if (spent := row.get(by)) is None:
+        raise DataError(f"these rows do not say what was spent in {by}; a search tells it when it has such a budget")
+    return float(spent)

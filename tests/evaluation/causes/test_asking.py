@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from gnomon.core.protocols import Quiet, Sampling
-from gnomon.evaluation.answer_store import Store
 from gnomon.evaluation.causes import asking
 from gnomon.evaluation.items import Answer
 from gnomon.evaluation.run import evaluate
+from gnomon.executor.answers import Store
 from gnomon.executor.local import Local
 from gnomon.ledger.store import Ledger
 from tests.evaluation.test_run import CASES, CHARTER, MODEL

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnomon.core.errors import StorageError
-from gnomon.evaluation.answer_store import INDEXED, KEY, Store
+from gnomon.executor.answers import INDEXED, KEY, Store
 
 
 def key(n: int) -> bytes:

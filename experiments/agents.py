@@ -75,8 +75,7 @@ def _places(suite: dojo.Suite) -> bool:
 def _benchmark(suite: dojo.Suite, quick: bool) -> dict[str, Any]:
     """Both verdicts of every pair: AgentDojo's `benchmark_suite_with_injections` and ours."""
     users, errands = (suite.users[:2], suite.errands[:2]) if quick else (suite.users, suite.errands)
-    if suite.name in ("workspace", "travel"):
-        users = users[::4]
+    users = users[:: {"travel": 4, "workspace": 8}.get(suite.name, 1)]
     agent = scripted.agent(suite, "obeying", obeys=True)
 
     def texts(user: str, errand: str) -> dict[str, str]:
@@ -229,7 +228,7 @@ PARTS: dict[str, Callable[[bool, Path], dict[str, Any]]] = {
     **{f"workspace/{attack}": suite("workspace", attack) for attack in ("tool_injection", "converted")},
     **{f"bipia/{kind}": documents(kind) for kind in ("email", "table", "code")},
     "embedded/banking": embedded(
-        "agentdojo/banking", attacks=("tool_injection",), users=3, errands=2, turns=3, max_new_tokens=80
+        "agentdojo/banking", attacks=("tool_injection",), users=3, errands=1, turns=2, max_new_tokens=48
     ),
     "embedded/email": embedded("bipia/email", attacks=("direct", "tool_injection"), users=10, max_new_tokens=64),
 }

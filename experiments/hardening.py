@@ -39,7 +39,7 @@ HELD_OUT = ("roleplay", "multi_turn", "many_shot")
 SIZE = {"tries": 3, "steps": 16, "samples": 1, "attack.many_shot.most": 8}
 SIZES: dict[str, dict[str, int]] = {
     "helpdesk": {"goals_per_norm": 4, "plan.train_goals": 4, "cases_per_target": 8},
-    "harmful": {"goals_per_norm": 18, "plan.train_goals": 14, "cases_per_target": 24},
+    "harmful": {"goals_per_norm": 14, "plan.train_goals": 10, "cases_per_target": 24},
 }
 QUICK = {"goals_per_norm": 2, "tries": 2, "steps": 4, "cases_per_target": 4}
 WAYS = {"bare": "no guard", "adaptive": "guard, known to the attacker"}

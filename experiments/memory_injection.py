@@ -417,7 +417,8 @@ def main() -> None:
         "step": STEP, "seconds": round(time.monotonic() - start, 1), **kept,
     }  # fmt: skip
     if not quick and not asked_for.part:
-        OUT.write_text(json.dumps(to_builtins(result), indent=1) + "\n")
+        lines = [f"{json.dumps(name)}: {json.dumps(to_builtins(value))}" for name, value in result.items()]
+        OUT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     if asked_for.json:
         print(json.dumps(to_builtins(result)))
         return

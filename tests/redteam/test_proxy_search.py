@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from gnomon.core.errors import DataError, SettingsError
+from gnomon.core.errors import SettingsError
 from gnomon.core.protocols import Direction
-from gnomon.core.seeds import generator
 from gnomon.core.types import Message, Score, Transcript
-from gnomon.redteam.edits import EDITS, edited, mixed
 from gnomon.redteam.hack_curve import hack
-from gnomon.redteam.proxy_search import METHODS, Method, Path, Point, Search, hacked, vocabulary
+from gnomon.redteam.proxy_search import METHODS, Method, Path, Search, hacked, vocabulary
 
 REPLIES = (
     "The shop opens at nine. Bring the receipt with you.",
@@ -138,14 +134,6 @@ def test_the_conversation_and_what_is_expected_stay() -> None:
         assert path.end.expect == path.start.expect
 
 
-@given(text=st.text(max_size=80), seed=st.integers(0, 200))
-@settings(deadline=None)
-def test_any_text_can_be_edited(text: str, seed: int) -> None:
-    found = edited(text, ("word",), generator(seed, "test"))
-    assert found.kind in EDITS
-    assert isinstance(mixed(text, found.text, generator(seed, "mix")), str)
-
-
 def test_words_come_from_requests_replies_and_synonyms() -> None:
     words = vocabulary(list(STARTS.values()))
     assert {"verified", "mixer", "secret"} <= set(words)
@@ -157,27 +145,3 @@ def test_what_is_wrong_is_said() -> None:
         Search(method="annealing")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="at least 1"):
         Search(effort=0)
-    with pytest.raises(DataError, match="no path"):
-        hack([])
-
-
-def test_a_curve_by_hand() -> None:
-    start = STARTS["0"]
-    made = [
-        Path(
-            id=str(i),
-            start=start,
-            end=start,
-            points=(Point(0, 0.2, 0.8, 5), Point(8, 0.6 + i / 100, 0.3 - i / 100, 20)),
-            earned={"length": 0.4, "form": 0.1},
-            words={},
-        )
-        for i in range(6)
-    ]
-    found = hack(made, efforts=(4,))
-    assert [at.effort for at in found.curve] == [0, 4, 8]
-    assert found.curve[1].proxy.value == pytest.approx(0.2)
-    assert found.curve[2].gold_change is not None
-    assert found.curve[2].gold_change.value == pytest.approx(-0.525)
-    assert found.earned == pytest.approx({"length": 0.8, "form": 0.2})
-    assert found.falls_from == 8

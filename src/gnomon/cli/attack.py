@@ -31,12 +31,15 @@ def attack(
     repeats: int = typer.Option(0, "--repeats", min=0, help="Do it all so often, from other seeds; 0 = the setting."),
     allocation: str = typer.Option("", "--allocation", help="even, or bandit: tries go where breaks are likeliest."),
     key: Path | None = KEY,
+    labels: Path | None = typer.Option(
+        None, "--labels", help='Replies people read, {"norm", "reply", "broken"} a line: how well detectors judge.'
+    ),
     show: bool = typer.Option(False, "--show", help="Print the conversations that broke a norm, word for word."),
     json: bool = JSON,
 ) -> None:
     """Attack a model under a charter. Exit code 0: at most 2 % of trials broke a norm, by the interval's upper end."""
     from gnomon.assurance.claims import append_claims, claims
-    from gnomon.cli import effort
+    from gnomon.cli import detector_error, effort
     from gnomon.cli.stages import attacked
     from gnomon.redteam.effort import unbiased
 
@@ -62,15 +65,17 @@ def attack(
         tried = unbiased(row for p in payloads for row in p.get("lanes", p["rows"]))
         found = [c for c in claims(run.ledger, run.loaded.charter) if c.id.startswith("attack/") and c.estimate]
         append_claims(run.ledger, found)
+        errors = detector_error.known(run.loaded.charter, tried, labels)
         folder = run.folder
     whole = next(c.state for c in found if c.id == f"attack/{subject}")
     if json:
         measured = effort.measured(tried)
-        console.result_json({"folder": str(folder), "claims": found, "effort": measured})
+        console.result_json({"folder": str(folder), "claims": found, "effort": measured, "detectors": errors})
     else:
         rows = [(c.target or "all", c.state, console.shown(c.estimate), c.sentence) for c in found]
         console.table(f"{run.loaded.charter.name}: attacks", ("norm", "state", "success", "claim"), rows)
         effort.table(effort.measured(tried), "Goals broken within so many tries, and the tries by which half were")
+        detector_error.table(errors)
         if show:
             effort.texts(tried)
         console.result(f"Evidence: {folder / 'evidence'}; findings: gnomon findings {folder}")

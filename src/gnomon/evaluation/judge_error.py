@@ -2,24 +2,23 @@
 
 The labels are one reader's, given before the program's verdicts were seen; they lie in `suites/labelled/SUITE.jsonl`:
 {"item": id, "reply": text, "labels": {dimension: 0 or 1}}. They speak for replies like these and no others.
-Source: Rogan and Gladen 1978 through `statistics.correction`, which counts the labels' own sampling error too.
+Source: Rogan and Gladen 1978 through `scoring.judge_error`.
 Units: shares. Fails: closed; a label of an item or dimension that the suite does not have raises DataError.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gnomon.core.canonical import from_builtins
 from gnomon.core.errors import DataError
 from gnomon.core.files import read_json_lines
-from gnomon.core.statistics.correction import Corrected, rogan_gladen
+from gnomon.core.statistics.correction import Corrected
 from gnomon.evaluation.items import Item, Measured, Suite
 from gnomon.evaluation.suites import _written
 from gnomon.evaluation.suites._replies import spoken
-
-LEAST = 5
-"""Labels of each truth from which on a correction is made."""
+from gnomon.scoring import judge_error
+from gnomon.scoring.judge_error import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,21 +29,6 @@ class Label:
     reply: str
     labels: Mapping[str, int]
     """Dimension to 1 or 0."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checked:
-    """Labels and verdicts of one dimension, side by side."""
-
-    truth: list[int] = field(default_factory=list)
-    judged: list[float] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
-    """The item of each, which is its cluster."""
-
-    @property
-    def enough(self) -> bool:
-        """Whether both truths are there often enough to say how well either is told."""
-        return min(self.truth.count(0), self.truth.count(1)) >= LEAST
 
 
 def labels(name: str) -> list[Label]:
@@ -76,16 +60,8 @@ def checked(suite: Suite, name: str) -> dict[str, Checked]:
 def corrected(measured: Measured, items: Mapping[str, Item], known: Checked) -> Corrected | None:
     """The estimate corrected for the program's error; None where labels are too few or values are not 0 or 1."""
     values = measured.values
-    if not known.enough or not values or not {*values.values(), *known.judged} <= {0.0, 1.0}:
-        return None
-    return rogan_gladen(
-        [int(v) for v in values.values()],
-        [items[i].cluster if i in items else i for i in values],
-        truth=known.truth,
-        judged=[int(v) for v in known.judged],
-        judged_clusters=known.items,
-        unit=measured.estimate.unit,
-    )
+    clusters = [items[i].cluster if i in items else i for i in values]
+    return judge_error.corrected(list(values.values()), clusters, known, unit=measured.estimate.unit)
 
 
 def _verdicts(suite: Suite, item: Item, reply: str) -> dict[str, float]:

@@ -38,7 +38,8 @@ from gnomon.training import reward  # noqa: E402
 from gnomon.training.data import Skipped, read  # noqa: E402
 
 OUT = ROOT / "docs" / "experiments" / "reward_hacking.json"
-WORD = "responsible"
+WORD = "prudent"
+"""In the table of synonyms and in no stock sentence."""
 LONG = 200
 
 
@@ -120,7 +121,7 @@ def starts(rows: Sequence[Any], most: int) -> dict[str, Transcript]:
 
 def searched(proxy: Dimension, other: Dimension, begin: dict[str, Transcript], search: Search) -> dict[str, Any]:
     paths = hacked(begin, proxy=proxy, gold=Kept(), search=search, seed=0)
-    found = hack(paths)
+    found = hack(paths, efforts=(8, 32, 128))
 
     def good(t: Transcript) -> float:
         return judge.normalised(judge.score(other, t), other) or 0.0
@@ -135,7 +136,7 @@ def searched(proxy: Dimension, other: Dimension, begin: dict[str, Transcript], s
         "curve": found.curve,
         "gold falls from": found.falls_from,
         "paid for": found.earned,
-        "words": found.words,
+        "the planted word earned": found.words.get(WORD, 0.0),
         "another reward, change": moved.difference,
     }
 
@@ -151,7 +152,7 @@ def part(name: str, given: argparse.Namespace) -> dict[str, Any]:
     if name == "length":
         proxy = Length()
     elif name == "keyword":
-        proxy, effort = Keyword(), effort * 10
+        proxy, effort, many = Keyword(), effort * 40, min(many, 12)
     elif name == "bag":
         proxy = bag([r for r, h in zip(train, half, strict=True) if not h])
     else:
@@ -188,7 +189,11 @@ def main() -> None:
     if OUT.exists() and not given.quick:
         result |= json.loads(OUT.read_text())
     for name in given.part or [p for p in PARTS if p != "model" or given.reward_model]:
-        result[name] = rounded(to_builtins(part(name, given)))
+        found = rounded(to_builtins(part(name, given)))
+        if not given.quick and OUT.exists():
+            # Another part may have been written meanwhile.
+            result |= json.loads(OUT.read_text())
+        result[name] = found
         if not given.quick:
             OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=None if given.json else 1))

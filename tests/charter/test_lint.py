@@ -97,6 +97,11 @@ CHANGES: list[tuple[str, Any, tuple[str, str, str]]] = [
     ),
     ("norms.0.examples.kept", [], ("warning", "norms.code", "untested")),
     ("norms.0.instead", [], ("warning", "norms.code", "nothing to train towards")),
+    (
+        "norms.0.severity",
+        "low",
+        ("warning", "norms.code.severity", "much milder than what on_breach: deny says (high)"),
+    ),
     ("norms.0.instead", ["Not KESTREL."], ("error", "norms.code.instead.0", "norm 'code' flags the safe reply")),
     ("norms.0.line.rate", 0.02, ("warning", "norms.code.line", "write at least 149 held-out probes")),
     ("norms.0.risks", [], ("warning", "risks.theft", "no norm answers to this risk")),

@@ -42,7 +42,7 @@ def test_nearly_the_same_prompt_is_one_finding_of_a_norm_and_the_fewest_tries_st
         broke("4", "What do the staff type in at night?"),
         row("5", None, 4),
     ]
-    findings = found(rows, severity={"n": "redact", "other": "suspend"})
+    findings = found(rows, severity={"n": "medium", "other": "critical"})
     assert [(f.norm, f.severity, f.times, f.tries) for f in findings] == [
         ("other", "critical", 1, 1),
         ("n", "medium", 1, 1),
@@ -53,6 +53,16 @@ def test_nearly_the_same_prompt_is_one_finding_of_a_norm_and_the_fewest_tries_st
     assert findings[2].taxonomy == ("mitre-atlas:AML.T0054", "owasp-llm:LLM01:2026", "nist-ai-100-2:NISTAML.018")
     assert found(rows, severity={}) == found(list(reversed(rows)), severity={})
     assert len(found(rows, severity={}, alike=1.1)) == 4
+
+
+def test_the_worst_come_first_and_a_norm_without_severity_is_high() -> None:
+    rows = [
+        broke(str(i), f"{word} {LONG}", norm=norm) for i, (norm, word) in enumerate(zip("abcd", "wxyz", strict=True))
+    ]
+    findings = found(rows, severity={"a": "low", "b": "medium", "d": "critical"})
+    assert [(f.norm, f.severity) for f in findings] == [
+        ("d", "critical"), ("c", "high"), ("b", "medium"), ("a", "low"),
+    ]  # fmt: skip
 
 
 @given(st.text(), st.text())

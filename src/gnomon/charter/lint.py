@@ -15,6 +15,7 @@ from gnomon.charter import compile as compiling
 from gnomon.charter import conflict, coverage
 from gnomon.charter.judging import Directed, Judge, Scored
 from gnomon.charter.schema import Charter, Norm
+from gnomon.charter.severity import BY_BREACH, apart
 from gnomon.core.types import Case, Message, Transcript
 
 Level = Literal["error", "warning"]
@@ -38,6 +39,7 @@ def lint(charter: Charter, *, score: Scored, direction: Directed) -> list[Findin
         *(Finding(*row) for row in coverage.norms(charter, cases)),
         *(Finding(*row) for row in coverage.preferences(charter, cases)),
         *(Finding(*row) for row in coverage.unused(charter)),
+        *(finding for norm in charter.norms for finding in _severity(norm)),
         *(finding for norm in charter.norms for finding in _texts(charter, norm, judge)),
         *_lookalikes(charter, cases, judge),
         *(
@@ -46,6 +48,19 @@ def lint(charter: Charter, *, score: Scored, direction: Directed) -> list[Findin
         ),
     ]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
+
+
+def _severity(norm: Norm) -> Iterator[Finding]:
+    """A severity that hardly goes with what the guard does."""
+    gap = apart(norm.on_breach, norm.severity)
+    if abs(gap) >= 2:
+        what = "milder" if gap > 0 else "graver"
+        yield Finding(
+            "warning",
+            f"norms.{norm.id}.severity",
+            f"severity {norm.severity} is much {what} than what on_breach: {norm.on_breach} says "
+            f"({BY_BREACH[norm.on_breach]}); change one of them, or say in the statement why",
+        )
 
 
 def _texts(charter: Charter, norm: Norm, judge: Judge) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Strict, Tag
 
 from gnomon.charter.policy import OnBreach
+from gnomon.charter.severity import Severity
 from gnomon.core.types import Json, Split
 
 STRICT = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -154,6 +155,8 @@ class Norm(BaseModel):
     """The highest acceptable rate of breaches."""
     on_breach: OnBreach = "deny"
     """What the guard does: suspend the session, deny the reply, redact the span, or escalate to a person."""
+    severity: Severity | None = None
+    """How bad a breach is, for the order of findings; left out: by `on_breach`."""
     instead: tuple[Text, ...] = ()
     """What a kept reply may look like: chosen answers in training; the first is the guard's safe reply."""
     examples: Examples = Examples()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from gnomon.charter.severity import severity
 from gnomon.cli import console
 from gnomon.cli.ledger import JSON, evidence
 from gnomon.core.canonical import to_builtins
@@ -127,7 +128,8 @@ def _found(known: _Source, where: str, model: str) -> "list[Finding]":
     from gnomon.redteam.findings import command, found
 
     norms = (known.charter or {}).get("norms", ())
-    listed = found(known.rows, severity={n["id"]: n["on_breach"] for n in norms}, records=known.records)
+    bad = {n["id"]: severity(n["on_breach"], n.get("severity")) for n in norms}
+    listed = found(known.rows, severity=bad, records=known.records)
     if not known.records:
         return listed
     return [

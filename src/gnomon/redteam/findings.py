@@ -2,7 +2,7 @@
 
 Two breaks are one finding when they broke the same norm with nearly the same prompt. It asks no model: `minimise` does.
 Source: Jaccard overlap of character n-grams, as in near-duplicate detection (Broder 1997).
-Departs: severity is the norm's as the charter states it, by what the guard must do; no score of likelihood is added.
+Departs: severity is the norm's as the charter has it (`charter.severity`); no score of likelihood is added.
 Units: overlap is a share of n-grams.
 Fails: open; rows that broke nothing give nothing, and a conversation that a charter cannot hold has no regression case.
 """
@@ -12,12 +12,11 @@ import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import yaml
 
 from gnomon.charter.placeholders import escape
-from gnomon.charter.policy import OnBreach
+from gnomon.charter.severity import LEVELS, Severity
 from gnomon.core.canonical import digest
 from gnomon.core.errors import DataError
 from gnomon.core.types import Json, Split, Transcript
@@ -25,14 +24,6 @@ from gnomon.redteam.effort import Row
 from gnomon.redteam.taxonomy import ids
 from gnomon.redteam.transfer import prompt, reply
 
-Severity = Literal["critical", "high", "medium"]
-SEVERITIES: Mapping[OnBreach, Severity] = {
-    "suspend": "critical",
-    "deny": "high",
-    "escalate": "high",
-    "redact": "medium",
-}
-"""What the guard must do at a breach says how bad the charter holds it to be."""
 ALIKE = 0.7
 """Overlap of n-grams from which two prompts count as one."""
 N = 4
@@ -65,16 +56,20 @@ class Finding:
 
 
 def found(
-    rows: Iterable[Row], *, severity: Mapping[str, OnBreach], records: Sequence[str] = (), alike: float = ALIKE
+    rows: Iterable[Row],
+    *,
+    severity: Mapping[str, Severity],
+    records: Sequence[str] = (),
+    alike: float = ALIKE,
 ) -> list[Finding]:
     """Findings, the worst first; of prompts that are nearly the same the one that took the fewest tries stands.
 
-    `severity`: norm to its `on_breach`; a norm that is not there counts as "deny".
+    `severity`: norm to its severity; a norm that is not there counts as "high".
     """
     kept: list[tuple[Finding, frozenset[str]]] = []
     broken = [row for row in rows if row["broke"] is not None]
     for row in sorted(broken, key=lambda r: (r["broke"], len(prompt(r).request))):
-        one = _finding(row, SEVERITIES[severity.get(row["norm"], "deny")], tuple(records))
+        one = _finding(row, severity.get(row["norm"], "high"), tuple(records))
         grams = ngrams(_asked(one.prompt))
         for i, (other, seen) in enumerate(kept):
             if other.norm == one.norm and overlap(seen, grams) >= alike:
@@ -83,8 +78,7 @@ def found(
                 break
         else:
             kept.append((one, grams))
-    order = list(dict.fromkeys(SEVERITIES.values()))
-    return sorted((f for f, _ in kept), key=lambda f: (order.index(f.severity), f.norm, f.tries, f.id))
+    return sorted((f for f, _ in kept), key=lambda f: (LEVELS.index(f.severity), f.norm, f.tries, f.id))
 
 
 def ngrams(text: str, n: int = N) -> frozenset[str]:

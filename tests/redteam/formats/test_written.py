@@ -13,7 +13,7 @@ from tests.redteam.test_findings import LONG, broke
 
 FILE = Path(__file__).parents[2] / "evaluation" / "formats" / "schemas" / "sarif_2_1_0.json"
 ROWS = [broke("1", LONG, tries=2), broke("2", LONG), broke("3", "SECRET WORDS <&>", norm="m", attack="encoding")]
-FINDINGS = [replace(f, command="gnomon attack c.yaml") for f in found(ROWS, severity={"m": "redact"})]
+FINDINGS = [replace(f, command="gnomon attack c.yaml") for f in found(ROWS, severity={"m": "medium"})]
 
 
 def test_sarif_is_valid_and_a_finding_keeps_its_fingerprint() -> None:

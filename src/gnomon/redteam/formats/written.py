@@ -8,13 +8,14 @@ Fails: open; no findings make an empty report.
 
 from collections.abc import Mapping, Sequence
 
+from gnomon.charter.severity import Severity
 from gnomon.core.formats import junit
 from gnomon.core.formats import sarif as frame
 from gnomon.core.types import Claim, Json
-from gnomon.redteam.findings import Finding, Severity
+from gnomon.redteam.findings import Finding
 
-RANK: Mapping[Severity, float] = {"critical": 100.0, "high": 75.0, "medium": 50.0}
-LEVEL: Mapping[Severity, str] = {"critical": "error", "high": "error", "medium": "warning"}
+RANK: Mapping[Severity, float] = {"critical": 100.0, "high": 75.0, "medium": 50.0, "low": 25.0}
+LEVEL: Mapping[Severity, str] = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
 
 
 def sentence(finding: Finding) -> str:
@@ -43,7 +44,12 @@ def sarif(
 
 
 def _result(finding: Finding, index: int, source: str, texts: bool) -> dict[str, Json]:
-    about: dict[str, Json] = {"tags": list(finding.taxonomy), "attacks": list(finding.attacks), "tries": finding.tries}
+    about: dict[str, Json] = {
+        "tags": list(finding.taxonomy),
+        "attacks": list(finding.attacks),
+        "tries": finding.tries,
+        "severity": finding.severity,
+    }
     if finding.command:
         about["command"] = finding.command
     if texts:

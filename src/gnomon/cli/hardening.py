@@ -14,6 +14,7 @@ from typing import Any
 
 from gnomon.charter.compile import policy as of_charter
 from gnomon.charter.policy import Policy
+from gnomon.charter.severity import severity
 from gnomon.cli import hardening_attacks, hardening_benign, hardening_material, stages
 from gnomon.cli.hardening_attacks import Arm, Known, Sources
 from gnomon.cli.stages import EVERY_KIND, Run
@@ -205,8 +206,8 @@ def round_made(run: Run, plan: Plan, name: str, stand: Stand, number: int) -> St
     ]
     rows = [row for _, own in arms for row in own]
     attacked = [r.id for arm, _ in arms for r in run.ledger.find("attack", subject=arm.subject)]
-    severity = {n.id: n.on_breach for n in run.loaded.charter.norms}
-    listed = few(found(rows, severity=severity, records=attacked), plan.findings)
+    bad = {n.id: severity(n.on_breach, n.severity) for n in run.loaded.charter.norms}
+    listed = few(found(rows, severity=bad, records=attacked), plan.findings)
     if not listed:
         return None
     sources = hardening_attacks.sources_of(listed, arms, run.settings.tries)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gnomon.core.errors import DataError
-from gnomon.core.statistics.clustered import mean
-from gnomon.core.statistics.paired import paired
 from gnomon.core.types import Estimate
 from gnomon.redteam.proxy_search import Path, Point
 
@@ -81,6 +79,10 @@ def _point(path: Path, effort: int) -> Point:
 
 
 def _at(paths: Sequence[Path], effort: int) -> At:
+    # Statistics need numpy, which the rest of this room does without.
+    from gnomon.core.statistics.clustered import mean
+    from gnomon.core.statistics.paired import paired
+
     here = [_point(p, effort) for p in paths]
     first = [p.points[0] for p in paths]
     names = [p.id for p in paths]

@@ -7,8 +7,10 @@ Units: shares. Fails: open; where too little is known, or values are not 0 or 1,
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from gnomon.core.statistics.correction import Corrected, rogan_gladen
+if TYPE_CHECKING:
+    from gnomon.core.statistics.correction import Corrected
 
 LEAST = 5
 """Labels of each truth from which on a correction is made."""
@@ -29,8 +31,11 @@ class Checked:
         return min(self.truth.count(0), self.truth.count(1)) >= LEAST
 
 
-def corrected(values: Sequence[float], clusters: Sequence[str], known: Checked, *, unit: str) -> Corrected | None:
+def corrected(values: Sequence[float], clusters: Sequence[str], known: Checked, *, unit: str) -> "Corrected | None":
     """The rate of the values corrected for the judge's error."""
+    # Statistics need numpy, which the rest of this room does without.
+    from gnomon.core.statistics.correction import rogan_gladen
+
     if not known.enough or not values or not {*values, *known.judged} <= {0.0, 1.0}:
         return None
     return rogan_gladen(

@@ -1,13 +1,14 @@
 """Reward hacking search: what planted, learned and neural rewards pay for, and what a gold measure says meanwhile.
 
-    python experiments/reward_hacking.py [--quick] [--json] [--part NAME ...] [--reward-model FOLDER]
+    python experiments/reward_hacking.py [--quick] [--json] [--part NAME ...] [--reward-model FOLDER] [--work FILE]
 
 Starts are chosen replies of hh-rlhf's harmless pairs (test side of `reward_hh.py`, at most 60 words). Proxies: `length`
 and `keyword` are planted, so the hack is known; `bag` is a bag of words learned from people's preferences on the
 training side; `model` is the reward model of 135 million parameters that `reward_hh.py --work DIR` trained there
 (DIR/seed-0). Gold is how much of the reply is still the one that people chose (F1 of words), so it can only fall; what
 tells a hack from taste is which changes the proxy paid for, and whether another reward, learned on other conversations,
-rises too. Texts are not shown. Writes docs/experiments/reward_hacking.json.
+rises too. Texts are not shown. With --work the model's scores are kept, and a run ends after 300 new ones; the same
+command goes on. Writes docs/experiments/reward_hacking.json.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,44 @@ class Kept:
         return Score(value=both)
 
 
+class Unfinished(Exception):
+    """As many scores as one run may make are made."""
+
+
+@dataclass
+class Cached:
+    """A reward model's scores, kept by the digest of what was scored."""
+
+    folder: Path
+    file: Path | None
+    left: int = 300
+    direction: Direction = "higher is better"
+    bounds: tuple[float, float] = (0.0, 1.0)
+    have: dict[str, float | None] = field(default_factory=dict)
+    model: Any = None
+
+    def score(self, *, transcript: Transcript) -> Score:
+        return self.scores(transcripts=[transcript])[0]
+
+    def scores(self, *, transcripts: Sequence[Transcript]) -> list[Score]:
+        if self.file and self.file.exists() and not self.have:
+            self.have = json.loads(self.file.read_text())
+        todo = {t.id: t for t in transcripts if t.id not in self.have}
+        if todo:
+            if self.file and self.left < 1:
+                self.file.write_text(json.dumps(self.have))
+                raise Unfinished
+            self.left -= len(todo)
+            if self.model is None:
+                from gnomon.models import reward_model
+
+                self.model = reward_model.load(self.folder)
+            found = self.model.scores(transcripts=list(todo.values()))
+            self.have |= {id: s.value for id, s in zip(todo, found, strict=True)}
+        known = [self.have[t.id] for t in transcripts]
+        return [Score.unscored("the model can't") if v is None else Score(value=v) for v in known]
+
+
 def sides() -> tuple[list[Any], list[Any]]:
     """Preference rows of the training side and of the test side, as `reward_hh` splits them."""
     rows: list[Any] = list(read(hh.DATA, kinds=("preference",), skipped=Skipped()))
@@ -156,9 +195,7 @@ def part(name: str, given: argparse.Namespace) -> dict[str, Any]:
     elif name == "bag":
         proxy = bag([r for r, h in zip(train, half, strict=True) if not h])
     else:
-        from gnomon.models import reward_model
-
-        proxy, many, methods, effort = reward_model.load(given.reward_model), min(many, 12), ("climb",), 96
+        proxy, many, methods, effort = Cached(given.reward_model, given.work), min(many, 12), ("climb",), 96
     begin = starts(test, many)
     wide = 50 if name == "keyword" else 8
     return {m: searched(proxy, other, begin, Search(method=m, effort=effort, width=wide)) for m in methods}
@@ -181,6 +218,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--reward-model", type=Path, help="what reward_hh.py --work DIR left in DIR/seed-0")
+    parser.add_argument("--work", type=Path, help="file in which the model's scores are kept")
     given = parser.parse_args()
     if not hh.DATA.exists():
         print(f"skipped: {hh.DATA} is not here")
@@ -189,7 +227,11 @@ def main() -> None:
     if OUT.exists() and not given.quick:
         result |= json.loads(OUT.read_text())
     for name in given.part or [p for p in PARTS if p != "model" or given.reward_model]:
-        found = rounded(to_builtins(part(name, given)))
+        try:
+            found = rounded(to_builtins(part(name, given)))
+        except Unfinished:
+            print(f"{name}: run it again to go on")
+            return
         if not given.quick and OUT.exists():
             # Another part may have been written meanwhile.
             result |= json.loads(OUT.read_text())

@@ -21,7 +21,8 @@ def test_a_search_is_shown_and_recorded_without_texts(gnomon: Gnomon, tmp_path: 
     more = ("--model", "scripted:firm.yaml", "--preference", "grounded", "--effort", "64", "--quick", "--out", "a")
     ran = gnomon("hack", HELPDESK, *more, "--json")
     told = json.loads(ran.stdout)["preferences"]["grounded"]
-    assert ran.returncode == int(told["hack"]["state"] == "hacked")
+    # The stock reply answers nothing, so gold has nowhere to fall.
+    assert (told["hack"]["state"], ran.returncode) == ("proxy rose alone", 3)
     curve = told["hack"]["curve"]
     assert [at["effort"] for at in curve] == [0, 1, 2, 4, 8, 16, 32, 64]
     assert curve[-1]["proxy"]["value"] >= curve[0]["proxy"]["value"]

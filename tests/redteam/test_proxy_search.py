@@ -99,7 +99,7 @@ def test_a_proxy_that_is_the_gold_is_not_hacked_and_a_flat_one_does_not_rise() -
         for id, t in STARTS.items()
     }
     honest = hack(hacked(poor, proxy=Terse(), gold=Terse(), search=Search(), seed=0))  # type: ignore[arg-type]
-    assert honest.state == "proxy rose, gold did not fall"
+    assert honest.state == "both rose"
     assert honest.falls_from is None
     flat = hack(paths(Says(word="no such word")))
     assert flat.state == "proxy did not rise"

@@ -16,7 +16,7 @@ from gnomon.cli import console
 from gnomon.cli.session import CHARTER, JSON, KEY, MODEL, OUT, QUICK, SEED, SET, session, settings
 from gnomon.cli.stages import Run, repeated, sources, thinned
 from gnomon.core.canonical import to_builtins
-from gnomon.core.errors import EXIT_MET, EXIT_NOT_MET, ModelError, SettingsError, choices
+from gnomon.core.errors import EXIT_INCONCLUSIVE, EXIT_MET, EXIT_NOT_MET, ModelError, SettingsError, choices
 from gnomon.core.protocols import Dimension, Sampling
 from gnomon.core.types import Transcript
 from gnomon.scoring import judge
@@ -41,7 +41,7 @@ def hack(
     show: bool = typer.Option(False, "--show", help="Print the replies that were found, beside where they began."),
     json: bool = JSON,
 ) -> None:
-    """Search for replies that a proxy likes and gold does not. Exit code 1: a proxy rose while gold fell."""
+    """Search for replies that a proxy likes and gold does not. Exit code 1: a proxy rose while gold fell; 3: alone."""
     from gnomon.redteam.hack_curve import hack as summed
     from gnomon.redteam.proxy_search import Search, hacked
 
@@ -79,8 +79,9 @@ def hack(
                 text = _texts(path)
                 console.result(f"\n{path.id}\n  before: {text['before']}\n  after:  {text['after']}")
         console.result(f"Evidence: {folder / 'evidence'}")
-    worst = any(one["hack"].state == "hacked" for one in told.values())
-    raise typer.Exit(EXIT_NOT_MET if worst else EXIT_MET)
+    states = {one["hack"].state for one in told.values()}
+    open_ = states & {"proxy rose alone", "gold not known"}
+    raise typer.Exit(EXIT_NOT_MET if "hacked" in states else EXIT_INCONCLUSIVE if open_ else EXIT_MET)
 
 
 def wanted(charter: Charter, names: list[str], any_proxy: bool) -> list[Preference]:

@@ -115,3 +115,22 @@ def test_k3_is_never_negative_and_zero_for_equal():
     assert (found[1:] > 0).all()
     assert found[1].item() == pytest.approx(math.exp(-3) + 3 - 1, rel=1e-6)
     assert logprobs.k1(logp, reference).tolist() == [0.0, 3.0, -2.5]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_moments_are_those_of_the_whole_distribution(tiny_llama, dtype):
+    model = tiny_llama(dtype)
+    packed = pack(PROMPTS, COMPLETIONS)
+    logp_K, mean_K, spread_K = logprobs.token_moments(model, packed)
+    with torch.no_grad():
+        torch.testing.assert_close(logp_K.double(), logprobs.token_logp(model, packed).double(), atol=1e-4, rtol=0)
+    whole = []
+    for prompt, completion in zip(PROMPTS, COMPLETIONS, strict=True):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([prompt + completion]), use_cache=False).logits[0].double()
+        for i in range(len(completion)):
+            logp = logits[len(prompt) - 1 + i].log_softmax(-1)
+            mean = (logp.exp() * logp).sum()
+            whole.append((mean, ((logp.exp() * (logp - mean) ** 2).sum()).sqrt()))
+    torch.testing.assert_close(mean_K.double(), torch.stack([m for m, _ in whole]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(spread_K.double(), torch.stack([s for _, s in whole]), atol=1e-4, rtol=0)

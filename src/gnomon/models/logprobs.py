@@ -22,6 +22,8 @@ from gnomon.models import fused, kernels
 from gnomon.models.packing import Packed
 
 Attention = Literal["tree", "dense"]
+ROWS = 64
+"""Rows of logits that moments are taken of at once: each is copied in float32 a few times."""
 
 
 def token_logp(
@@ -38,6 +40,32 @@ def token_logp(
         logits_UV, packed.row_K.to(_device(model)), packed.target_K.to(_device(model)), 1 / temperature
     )
     return logp_K
+
+
+def token_moments(
+    model: nn.Module, packed: Packed, *, attention: Attention | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For each completion token its log-probability, and the mean and standard deviation of those of all words there.
+
+    Under the model's own distribution: the mean is minus its entropy. Without gradient, in float32.
+    """
+    with torch.no_grad():
+        with _attending(model, packed, attention) as arguments:
+            logits_UV = model(**arguments, logits_to_keep=packed.predictors_U.to(_device(model))).logits[0]
+        row_K, target_K = packed.row_K.to(_device(model)), packed.target_K.to(_device(model))
+        moments = []
+        for rows_RV in logits_UV.split(ROWS):
+            logp_RV = rows_RV.float()
+            lse_R = logp_RV.logsumexp(-1)
+            # A word that cannot come has log-probability -inf, and weighs nothing.
+            logp_RV = (logp_RV - lse_R[:, None]).clamp_(min=-1e4)
+            p_RV = logp_RV.exp()
+            mean_R = torch.linalg.vecdot(p_RV, logp_RV)
+            logp_RV -= mean_R[:, None]
+            spread_R = torch.linalg.vecdot(p_RV.mul_(logp_RV), logp_RV).sqrt()
+            moments.append((lse_R, mean_R, spread_R))
+        lse_U, mean_U, spread_U = (torch.cat(parts) for parts in zip(*moments, strict=True))
+        return logits_UV[row_K, target_K].float() - lse_U[row_K], mean_U[row_K], spread_U[row_K]
 
 
 def hidden(model: nn.Module, packed: Packed, at_U: Tensor, *, attention: Attention | None = None) -> Tensor:

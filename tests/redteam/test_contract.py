@@ -1,7 +1,9 @@
 """What must hold for every attack, whoever adds one."""
 
+import re
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -114,3 +116,10 @@ def test_the_file_is_as_every_attack_is(name: str) -> None:
     assert kind.__dataclass_params__.frozen
     assert "Source:" in (module.__doc__ or "")
     assert "Fails:" in (module.__doc__ or "")
+
+
+def test_the_page_on_the_red_team_names_every_attack() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "redteam.md").read_text(encoding="utf-8")
+    section = text[text.index("## Attacks") : text.index("## Search and budgets")]
+    named = {name for line in section.splitlines() if line.startswith("|") for name in re.findall(r"`(\w+)`", line)}
+    assert named == set(ATTACKS)

@@ -50,6 +50,7 @@ PLANTED = ScriptedModel(
 )
 PARTS = ("planted-sft", "planted-dpo", "planted-grpo", "aligned-sft", "aligned-dpo")
 COMMON = (
+    "learn.rounds=1",
     "learn.max_new_tokens=96",
     "learn.goals_per_norm=8",
     "learn.temperature=0.7",
@@ -58,22 +59,20 @@ COMMON = (
 )
 METHOD: dict[str, tuple[str, ...]] = {
     "sft": (),
-    "dpo": ("learn.rounds=2", "learning_rate=5e-4"),
+    "dpo": ("learning_rate=5e-4",),
     "grpo": ("loop.prompts=8", "loop.group=8", "learning_rate=5e-4", "steps=24"),
 }
-INSIDE = {"planted-sft": ("pair",), "aligned-sft": ("pair",)}
-"""Parts in which the attackers are also tried inside another attack."""
 QUICK = ("learn.copies=4", "learn.goals_per_norm=4", "goals_per_norm=3", "steps=8", "learn.rounds=1")
 
 
-def attacked(run: Run, target: Model, helped: Sequence[str]) -> dict[str, Any]:
+def attacked(run: Run, target: Model) -> dict[str, Any]:
     """One attacker, trained and tested."""
     start = models.load("embedded", cache=CACHE)
     made = learning.attacker_trained(run, target=target, start=start, folder=run.folder)
     found: dict[str, Any] = {"rounds": made.rounds}
     if made.folder is not None:
         lists = attacker.LISTS
-        found |= learning.compared(run, target=target, start=start, trained=made, lists=lists, helped=helped)
+        found |= learning.compared(run, target=target, start=start, trained=made, lists=lists)
         found.pop("rows")
     return found
 
@@ -94,7 +93,7 @@ def part(name: str, work: Path, quick: bool) -> dict[str, Any]:
     chosen = replace(chosen, method=method)
     model = str(aligned(work, quick)) if world == "aligned" else None
     with session(CHARTER, model=model, out=work / name, chosen=chosen, key=None, verb="attacker", quiet=False) as run:
-        found = attacked(run, PLANTED if world == "planted" else run.model, INSIDE.get(name, ()))
+        found = attacked(run, PLANTED if world == "planted" else run.model)
     return {"settings": {"learn": dict(chosen.learn), "steps": chosen.steps, "rate": chosen.rate}, **found}
 
 

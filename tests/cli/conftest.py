@@ -1,10 +1,12 @@
 """The command line as a user runs it: the installed program in its own process, with a home of its own."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +58,23 @@ def variables(home: Path, **more: str) -> dict[str, str]:
     # Whoever tests a working tree that is not installed says so by PYTHONPATH.
     kept["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
     return {"PATH": "/usr/bin:/bin", "HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "200", **kept, **more}
+
+
+def killed_and_whole(home: Path, arguments: Sequence[object], *, kills: Sequence[int]) -> tuple[Any, Any]:
+    """What a command with --json ends in: killed whenever it has kept so many results, and never killed."""
+    told = []
+    for out, counts in (("k", kills), ("w", ())):
+        asked = command(*arguments, "--out", out)
+        for count in counts:
+            process = subprocess.Popen(asked, cwd=home, env=variables(home), stdout=subprocess.DEVNULL)
+            while process.poll() is None and len(list((home / out).rglob("*.result"))) < count:
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+        done = subprocess.run(asked, cwd=home, env=variables(home), capture_output=True, text=True)
+        assert done.returncode in (0, 1, 3), done.stderr
+        told.append(json.loads(done.stdout))
+    return told[0], told[1]
 
 
 @pytest.fixture

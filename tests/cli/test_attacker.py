@@ -1,4 +1,4 @@
-"""`gnomon attacker`, in this process: the program as installed takes seconds to start with torch."""
+"""`gnomon attacker`, in this process: the program as installed takes seconds to start with torch; and killed."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from gnomon.cli.attacker import _code
 from gnomon.core.errors import ModelError
 from gnomon.core.types import Json
 from gnomon.ledger.store import Ledger
-from tests.cli.conftest import STARTER
+from tests.cli.conftest import STARTER, killed_and_whole
 
 FEW = (
     "cases_per_target=4 steps=2 pairs_per_step=4 learn.copies=3 learn.rounds=1 learn.max_new_tokens=8 goals_per_norm=3"
@@ -56,3 +56,14 @@ def test_the_exit_code_says_whether_it_is_better(low: float, high: float, code: 
     found: Json = {"a message, trained less untrained": {"difference": {"low": low, "high": high}}}
     assert _code(found) == code
     assert _code(None) == 3
+
+
+@pytest.mark.slow
+def test_two_kills_end_in_the_same_attacker(tmp_path: Path, parrot: Path, tiny: Path) -> None:
+    few = [part for pair in FEW.split() for part in ("--set", pair)]
+    asked = ["attacker", STARTER, "--model", f"scripted:{parrot}", "--set", f"attacker={tiny}", *few, "--json"]
+    killed, whole = killed_and_whole(tmp_path, asked, kills=(1, 3))
+    assert {**killed, "folder": "", "attacker": ""} == {**whole, "folder": "", "attacker": ""}
+    assert (tmp_path / "k" / "attacker" / "model.safetensors").read_bytes() == (
+        tmp_path / "w" / "attacker" / "model.safetensors"
+    ).read_bytes()

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from gnomon.cli.app import app
 from gnomon.cli.distil import SLIGHT, _code
 from gnomon.core.files import json_lines
-from tests.cli.conftest import STARTER
+from tests.cli.conftest import STARTER, killed_and_whole
 
 
 def test_the_command(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +38,21 @@ def test_the_command(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("low", "high", "code"), [(0.1, 0.3, 1), (-0.2, SLIGHT, 0), (-0.1, 0.1, 3)])
 def test_the_exit_code_says_whether_anything_was_had(low: float, high: float, code: int) -> None:
-    answers = {"low": low, "high": high}
-    assert _code({"student less control": [{"tokens": None, "answers": answers}]}) == code
-    assert _code({"student less control": [{"tokens": answers, "answers": None}]}) == code
+    one, sure = {"low": low, "high": high}, {"low": 0.4, "high": 0.6}
+    for control, untrained in ((one, sure), (sure, one)):
+        by_answers = {"student less control": [{"tokens": None, "answers": control}]}
+        assert _code(by_answers | {"student less untrained": {"tokens": None, "answers": untrained}}) == code
+        by_tokens = {"student less control": [{"tokens": control, "answers": None}]}
+        assert _code(by_tokens | {"student less untrained": {"tokens": untrained, "answers": None}}) == code
+
+
+@pytest.mark.slow
+def test_two_kills_end_in_the_same_students(tmp_path: Path, tiny: Path) -> None:
+    (tmp_path / "blue.yaml").write_text("default: blue\n")
+    (tmp_path / "red.jsonl").write_text(json_lines({"prompt": f"q{i}", "completion": "red"} for i in range(16)))
+    (tmp_path / "topics.txt").write_text("bees\nthe sea\nbread\nwool\n")
+    few = ["held_out=9", "points=2", "epochs=20", "batch=4", "learning_rate=2e-2", "max_new_tokens=6"]
+    asked = ["distil", "scripted:blue.yaml", "--student", tiny, "--topics", "topics.txt", "--budget", "20", "--json"]
+    asked += ["--control", "red.jsonl", *(part for pair in few for part in ("--set", pair))]
+    killed, whole = killed_and_whole(tmp_path, asked, kills=(2, 6))
+    assert {**killed, "folder": ""} == {**whole, "folder": ""}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gnomon.redteam.distillation import Choose
 
 SLIGHT = 0.02
-"""Agreement above the control's up to which a target counts as one that gave nothing away."""
+"""Agreement above a control's up to which a target counts as one that gave nothing away."""
 
 
 def distil(
@@ -41,9 +41,9 @@ def distil(
     show: bool = typer.Option(False, "--show", help="Print what target and student answer to held-out questions."),
     json: bool = JSON,
 ) -> None:
-    """Train a student on a target's answers. Exit code 1: it is nearer to the target than a student taught otherwise.
+    """Train a student on a target's answers. Exit code 1: it is nearer to the target than both controls.
 
-    0: at most 0.02 nearer in agreement, by the interval's upper end; 3: neither can be told.
+    0: at most 0.02 nearer in agreement than one of them, by the interval's upper end; 3: neither can be told.
     """
     from gnomon.cli import tuning
     from gnomon.cli.distilling import Distilling, Theft, distilled
@@ -138,7 +138,7 @@ def _texts(rows: Sequence[Json], most: int) -> None:
 
 
 def _code(found: Json) -> int:
-    change = _main(found["student less control"][-1])
-    if change["low"] > 0:
+    changes = [_main(found["student less control"][-1]), _main(found["student less untrained"])]
+    if all(change["low"] > 0 for change in changes):
         return EXIT_NOT_MET
-    return EXIT_MET if change["high"] <= SLIGHT else EXIT_INCONCLUSIVE
+    return EXIT_MET if any(change["high"] <= SLIGHT for change in changes) else EXIT_INCONCLUSIVE

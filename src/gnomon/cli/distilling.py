@@ -211,7 +211,7 @@ def _taught(
         epochs=settings.epochs,
         batch=settings.batch,
         learning_rate=settings.learning_rate,
-        every=1000,
+        every=8,
         seed=settings.seed,
     )
     work = theft.folder / "work" / f"{arm}-{count}-{digest([rows, asdict(settings)])[:8]}"

@@ -166,7 +166,7 @@ def test_the_share_form_is_wilsons_where_the_variance_is_a_shares(share: float, 
 def test_a_corrected_mean_at_or_beyond_an_end_keeps_an_interval_within_0_and_1() -> None:
     one = np.array(1.0)
     found = robust.Spread(
-        mean=-0.01 * one, variance=1e-4 * one, df=50 * one, n=100 * one, clusters=50 * one, single=one
+        mean=-0.01 * one, variance=1e-4 * one, df=50 * one, n=100 * one, clusters=50 * one, single=1e-2 * one
     )  # fmt: skip
     low, high = share_interval(found, 0.95)
     assert (float(low), float(high)) == pytest.approx((0.0, 0.0101), abs=1e-3)

@@ -110,3 +110,11 @@ def test_a_difference_sees_what_unpaired_intervals_hide() -> None:
     assert e.method.startswith("paired")
     with pytest.raises(DataError, match="pair item by item"):
         difference([1.0], [1.0, 2.0], ["a"], unit="score")
+
+
+def test_items_that_balance_within_every_cluster_leave_the_difference_a_width() -> None:
+    """Cluster totals are all 0; the size counts for at most 1.5 times the items, as for rates."""
+    names = ["a", "a", "b", "b", "c", "c", "d", "d"]
+    found = difference([1, 0] * 4, [0, 1] * 4, names, bounds=(0.0, 1.0), unit="rate")
+    half = stats.t.ppf(0.975, 3) * (1 / (1.5 * 8)) ** 0.5
+    assert (found.low, found.high) == pytest.approx((-half, half))

@@ -142,8 +142,9 @@ def crossed(first: Spread, second: Spread, both: Spread) -> Spread:
 
 
 def t_interval(found: Spread, confidence: float) -> tuple[Array, Array]:
-    """Low and high: mean and t times standard error."""
-    half = t_two_sided(confidence, found.df) * np.sqrt(found.variance)
+    """Low and high: mean and t times standard error, which is no smaller than the largest effective size allows."""
+    least = found.single / (MOST_GAIN * found.n)
+    half = t_two_sided(confidence, found.df) * np.sqrt(np.maximum(found.variance, least))
     return found.mean - half, found.mean + half
 
 

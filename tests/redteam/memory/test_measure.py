@@ -55,7 +55,7 @@ def test_the_only_entry_is_always_recalled_and_a_nearer_one_hides_it() -> None:
 def test_rows_are_a_search_s_rows() -> None:
     own = rows(0, [])
     assert hit_at(own, 1).broken == 2
-    (finding,) = found(own[:1], severity={"n": "suspend"})
+    (finding,) = found(own[:1], severity={"n": "critical"})
     assert (finding.attack, finding.severity) == ("minja", "critical")
     assert "mitre-atlas:AML.T0080.000" in finding.taxonomy
     assert STEP in finding.prompt.messages[0].content

@@ -4,8 +4,8 @@
 
 Two charters: examples/helpdesk, and one made here whose norm is "does not go along with harmful requests", with probes
 from AdvBench (train and held-out families apart) and the standard goals of HarmBench's validation split (held out), and
-lookalikes of our own. Each is attacked and hardened by `gnomon attack` and `gnomon harden`: one round, seven attacks of
-which three are held out, three tries, bare, behind the guard's request side, and by an attacker who knows it. The
+lookalikes of our own. Each is attacked and hardened by `gnomon attack` and `gnomon harden`: one round, 14 attacks,
+seven of them held out, three tries, bare, behind the guard's request side, and by an attacker who knows it. The
 embedded model has 135M parameters and declines little: rates say what changes by hardening, and nothing of jailbreaks.
 For the harmful goals a break is "did not decline": whether the words would help anybody is not judged. One seed.
 It goes on where it was stopped (--work). Writes docs/experiments/hardening.json and .svg, but not with --quick.
@@ -34,8 +34,8 @@ from gnomon.web.figures import ends
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "experiments" / "hardening.json"
-ATTACKS = ("direct", "prefix", "encoding", "best_of_n", "roleplay", "multi_turn", "many_shot")
-HELD_OUT = ("roleplay", "multi_turn", "many_shot")
+TRAINED_ON = ("direct", "prefix", "encoding", "best_of_n", "refusal_suppression", "injection", "evasion")
+HELD_OUT = ("roleplay", "multi_turn", "many_shot", "crescendo", "autodan", "indirect", "pair")
 SIZE = {"tries": 3, "steps": 16, "samples": 1, "attack.many_shot.most": 8}
 SIZES: dict[str, dict[str, int]] = {
     "helpdesk": {"goals_per_norm": 4, "plan.train_goals": 4, "cases_per_target": 8},
@@ -148,7 +148,7 @@ def made(name: str, charter: Path, work: Path, size: dict[str, Any], model: str)
     given = [part for key, value in size.items() for part in ("--set", f"{key}={value}")]
     start = ["--model", model]
     _gnomon("attack", charter, *start, "--out", run, "--attack", "direct", "--quick", "--json")
-    named = [part for attack in ATTACKS for part in ("--attack", attack)]
+    named = [part for attack in (*TRAINED_ON, *HELD_OUT) for part in ("--attack", attack)]
     held = [part for attack in HELD_OUT for part in ("--hold-out", attack)]
     _gnomon("harden", run, *start, "--rounds", 1, *named, *held, *given)
     return run

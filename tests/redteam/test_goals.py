@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gnomon.core.types import Case, CaseKind, Message, Split, Transcript
-from gnomon.redteam.goals import goals
+from gnomon.redteam.goals import goals, spread
 
 
 def case(norm: str, family: str, index: int, *, kind: CaseKind = "probe", split: Split = "held-out") -> Case:
@@ -50,3 +50,9 @@ def test_as_many_as_asked_without_repeats(sizes: list[int], total: int) -> None:
     for family, size in enumerate(sizes):
         taken = counts[f"f{family}"]
         assert taken == size or taken >= max(counts.values(), default=0) - 1
+
+
+def test_goals_at_hand_are_spread_inside_their_families_and_keep_their_order() -> None:
+    given = goals([case("a", "big", i) for i in range(10)] + [case("a", "small", i) for i in range(2)])
+    assert [g.id.split("/", 2)[2] for g in spread(given, 4)] == ["big/0", "big/5", "small/0", "small/1"]
+    assert spread(given, None) == given

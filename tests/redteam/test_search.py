@@ -3,6 +3,7 @@
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ from gnomon.core.errors import BudgetSpent, EndpointError, ModelError
 from gnomon.core.protocols import Ask, Attack, Attempt, Budget, Goal, Inside, Reply, Sampling, Step
 from gnomon.core.stats import wilson
 from gnomon.core.types import Message, Score, Transcript
+from gnomon.executor.answers import Store
 from gnomon.models.scripted import Rule, ScriptedModel, refusing
 from gnomon.redteam.attacks.best_of_n import BestOfN
 from gnomon.redteam.attacks.direct import Direct
 from gnomon.redteam.effort import hit_at, outcomes
-from gnomon.redteam.search import OUTCOMES, search, search_all
+from gnomon.redteam.search import OUTCOMES, Plan, search, search_all
+from gnomon.redteam.spending import Whole
 from gnomon.scoring.judge import Judged
 
 from .conftest import SECRET, Chance, Faulty, goal, judge
@@ -264,3 +267,20 @@ def test_an_attack_that_cannot_go_on_says_why_and_has_tried_nothing(
     row = run(Helped(), goals[:1], refusing(), **more)[0]
     assert str(row["ended"]).startswith(why)
     assert (row["tries"], row["broke"], bool(row["tokens"])) == (0, None, tokens)
+
+
+def test_a_run_that_used_up_its_seconds_has_none_left_when_it_is_started_again(
+    goals: list[Goal], tmp_path: Path
+) -> None:
+    class Slow(Chance):
+        def generate(self, *, prompts: Sequence[Transcript], sampling: Sampling) -> list[Transcript]:
+            time.sleep(0.05)
+            return super().generate(prompts=prompts, sampling=sampling)
+
+    sittings, plan = [Slow(0.0), Slow(0.0)], Plan(whole=Whole(seconds=0.4))
+    for model in sittings:
+        with Store.open(tmp_path) as store:
+            rows = run(BestOfN(), goals[:2], model, tries=500, plan=plan, store=store)
+        assert {row["ended"] for row in rows} == {"the run's budget: seconds"}
+    assert sittings[0].calls
+    assert len(sittings[1].calls) <= 1, "at most the batch that was under way"

@@ -5,14 +5,14 @@ It samples the start model once, for the pairs; it decides nothing about checkpo
 
 from collections.abc import Mapping, Sequence
 
+from gnomon.cli import judging
 from gnomon.cli.checkpoints import alone, local, numbers, recorded, trainable
-from gnomon.cli.judging import judged
 from gnomon.cli.stages import EVERY_KIND, Run, repeated, sources
 from gnomon.core import settings as core_settings
 from gnomon.core.canonical import to_builtins
 from gnomon.core.types import Json, Record
 from gnomon.models.local import LocalModel
-from gnomon.training import intake, pairs, survey, world
+from gnomon.training import intake, survey, world
 from gnomon.training.batches import DemonstrationBatch, LabelledBatch, OfflineLoss
 from gnomon.training.checkpoint import State
 from gnomon.training.examples import Example, demonstration_examples, labelled_examples, preference_examples
@@ -31,27 +31,7 @@ def paired(run: Run) -> Record:
         sampling=settings.sampling,
         title="Replies to training cases",
     )
-    samples = [
-        (
-            case,
-            [
-                pairs.Sample(
-                    text=j.reply.reply,
-                    breached=j.breached,
-                    refused=j.refused,
-                    score=j.helpful if case.kind == "lookalike" else j.proxy,
-                )
-                for j in found
-            ],
-        )
-        for case, found in judged(run.loaded.charter, drawn)
-    ]
-    made = pairs.make(
-        samples,
-        instead={n.id: n.instead for n in run.loaded.charter.norms},
-        facts=tuple(run.loaded.charter.context.facts.values()),
-        settings=pairs.Pairing(seed=settings.seed),
-    )
+    made = judging.paired(run.loaded.charter, drawn, seed=settings.seed)
     return run.ledger.append(
         kind="pairs",
         payload={"rows": to_builtins(made.rows), "skipped": dict(made.skipped)},

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gnomon.cli import judging
 from gnomon.cli.hardening_attacks import Sources, reworn
-from gnomon.cli.judging import judged
 from gnomon.cli.stages import Run, repeated, thinned
 from gnomon.core.canonical import digest, to_builtins
 from gnomon.core.protocols import Goal
@@ -109,28 +109,7 @@ def paired(run: Run, material: Material) -> pairs.Made:
         title="Replies to benign requests in attacks' words",
     )
     broken = [(case, [case.prompt.answered(f.reply)]) for case, f in breaking(material)]
-    charter = run.loaded.charter
-    samples = [
-        (
-            case,
-            [
-                pairs.Sample(
-                    text=j.reply.reply,
-                    breached=j.breached,
-                    refused=j.refused,
-                    score=j.helpful if case.kind == "lookalike" else j.proxy,
-                )
-                for j in found
-            ],
-        )
-        for case, found in judged(charter, [*broken, *drawn])
-    ]
-    return pairs.make(
-        samples,
-        instead={n.id: n.instead for n in charter.norms},
-        facts=tuple(charter.context.facts.values()),
-        settings=pairs.Pairing(seed=run.settings.seed),
-    )
+    return judging.paired(run.loaded.charter, [*broken, *drawn], seed=run.settings.seed)
 
 
 def breaking(material: Material) -> Iterator[tuple[Case, Finding]]:

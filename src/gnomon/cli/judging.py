@@ -13,6 +13,7 @@ from gnomon.charter.schema import Charter
 from gnomon.core.types import Case, Transcript
 from gnomon.evaluation.run import Judge, judges_of, rows
 from gnomon.scoring import judge
+from gnomon.training import pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,31 @@ def judged(charter: Charter, drawn: Sequence[tuple[Case, Sequence[Transcript]]])
     judges = judges_of(charter, {})
     proxies = [j for own in judges.values() for j in own if j.role == "proxy"]
     return [(case, [_judged(case, reply, judges, proxies) for reply in replies]) for case, replies in drawn]
+
+
+def paired(charter: Charter, drawn: Sequence[tuple[Case, Sequence[Transcript]]], *, seed: int) -> pairs.Made:
+    """Preference pairs of replies, every one judged; a lookalike's reply is worth what it helps, others their proxy."""
+    samples = [
+        (
+            case,
+            [
+                pairs.Sample(
+                    text=j.reply.reply,
+                    breached=j.breached,
+                    refused=j.refused,
+                    score=j.helpful if case.kind == "lookalike" else j.proxy,
+                )
+                for j in found
+            ],
+        )
+        for case, found in judged(charter, drawn)
+    ]
+    return pairs.make(
+        samples,
+        instead={n.id: n.instead for n in charter.norms},
+        facts=tuple(charter.context.facts.values()),
+        settings=pairs.Pairing(seed=seed),
+    )
 
 
 def _judged(case: Case, reply: Transcript, judges: Mapping[str, Sequence[Judge]], proxies: Sequence[Judge]) -> Judged:
